@@ -1,0 +1,41 @@
+import { ERRORS, type ErrorCode, type ErrorPayload, errorPayload } from '../../shared/errors.ts';
+
+/**
+ * An error a client may see: a code of the table in `shared/errors.ts`, optionally with a detail that is safe to show.
+ * `cause` is for the log only and never leaves the process.
+ */
+export class AppError extends Error {
+  readonly code: ErrorCode;
+  readonly detail: string | undefined;
+
+  constructor(code: ErrorCode, options: { detail?: string; cause?: unknown } = {}) {
+    super(
+      options.detail ? `${ERRORS[code].message} (${options.detail})` : ERRORS[code].message,
+      options.cause === undefined ? {} : { cause: options.cause },
+    );
+    this.name = 'AppError';
+    this.code = code;
+    this.detail = options.detail;
+  }
+
+  get status(): number {
+    return ERRORS[this.code].status;
+  }
+
+  get retryable(): boolean {
+    return ERRORS[this.code].retryable;
+  }
+
+  /** What the client gets. */
+  toPayload(service?: string): ErrorPayload {
+    return errorPayload(this.code, {
+      ...(this.detail === undefined ? {} : { detail: this.detail }),
+      ...(service === undefined ? {} : { service }),
+    });
+  }
+}
+
+/** Turns anything thrown into an AppError; what is not one already becomes `internal`, with the original as cause. */
+export function toAppError(error: unknown, fallback: ErrorCode = 'internal'): AppError {
+  return error instanceof AppError ? error : new AppError(fallback, { cause: error });
+}

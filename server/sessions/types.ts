@@ -1,0 +1,43 @@
+import type { SessionEndReason } from '../../shared/events.ts';
+import type { SshTarget } from '../ssh/types.ts';
+
+/** A logged-in user's access to one host. The token itself is never kept in it, logged or stored. */
+export interface Session {
+  /** SHA-256 of the token in hex: names the session inside, in logs too. */
+  readonly id: string;
+  readonly target: SshTarget;
+  /** True for the demo node. */
+  readonly demo: boolean;
+  /** Units this session may watch, where the session itself brings a list; otherwise ALLOWED_UNITS. */
+  readonly units?: readonly string[];
+  /** Epoch ms of the login. */
+  readonly createdAt: number;
+  /** Epoch ms when it ends if unused: the sliding end, never past the absolute one. */
+  readonly expiresAt: number;
+}
+
+/** The session store [SES-1]: one Redis and one in-memory implementation. */
+export interface SessionStore {
+  /** Seals and keeps a new session. @returns its token (256 bit, base64url) and itself */
+  create(target: SshTarget, options?: { demo?: boolean; units?: readonly string[] }): Promise<{ token: string; session: Session }>;
+  /**
+   * Looks a token up and renews its sliding end.
+   * @returns null where the token is unknown, malformed, expired, revoked or cannot be opened
+   * @throws AppError store_unavailable
+   */
+  get(token: string): Promise<Session | null>;
+  /** Renews the sliding end of a session in use, and puts it back where the store lost it [SES-7]. @returns the new expiresAt, null where it has ended */
+  touch(token: string, session: Session): Promise<number | null>;
+  /** Ends a session for the whole cluster. Unknown tokens are no error. @returns whether it existed */
+  revoke(token: string): Promise<boolean>;
+  /** Marks that the session's credential has logged in to its host [SES-6], or asks for it. */
+  markProven(session: Session): Promise<void>;
+  isProven(session: Session): Promise<boolean>;
+  stop(): Promise<void>;
+}
+
+/** Told to every instance when a session ends anywhere [SIO-8]. */
+export interface SessionEnd {
+  sessionId: string;
+  reason: SessionEndReason;
+}

@@ -1,0 +1,126 @@
+import { z } from 'zod';
+import type { ErrorPayload } from './errors.ts';
+import { type LogEntry, levelSchema } from './log-entry.ts';
+import type { StatusTransition, UnitStatus } from './node-status.ts';
+
+/**
+ * The Socket.IO events, both directions: schemas for what clients send (the server validates with them), types for what
+ * it answers. The typed maps at the end are the list of events; nothing else names them twice.
+ */
+
+/** Longest token accepted anywhere, in characters. */
+export const MAX_TOKEN = 4096;
+/** Longest `after`/`before` position, in characters. */
+export const MAX_POSITION = 512;
+/** Longest `grep` pattern, in characters. */
+export const MAX_PATTERN = 1000;
+
+const service = z.string().max(255);
+const position = z.string().min(1).max(MAX_POSITION);
+/** ISO 8601 with zone, or epoch milliseconds. */
+const instant = z.union([z.iso.datetime({ offset: true }), z.number().int().nonnegative().max(8.64e15)]);
+
+/** Lines a subscriber may ask for at the start [SIO-2]; 50 unless told. */
+export const TAIL_DEFAULT = 50;
+export const TAIL_MAX = 5000;
+
+export const subscribeLogsSchema = z.object({
+  service,
+  /** Resume behind this id [SIO-4]. */
+  after: position.nullish(),
+  /** Lines before the live ones, where `after` is not given; 50. */
+  tail: z.number().int().min(0).max(TAIL_MAX).nullish(),
+  /** True: `log_batch` frames instead of one `log_data` a line. */
+  batch: z.boolean().nullish(),
+  /** Only entries of this level and above; entries without a level always pass. */
+  level: levelSchema.nullish(),
+  /** RE2 pattern on the raw line. */
+  grep: z.string().max(MAX_PATTERN).nullish(),
+});
+export type SubscribeLogs = z.input<typeof subscribeLogsSchema>;
+
+export const unsubscribeLogsSchema = z.object({ service });
+export type UnsubscribeLogs = z.input<typeof unsubscribeLogsSchema>;
+
+/** Page size of `log_history` [SIO-5]. */
+export const HISTORY_DEFAULT = 200;
+export const HISTORY_MAX = 1000;
+
+export const logHistorySchema = z.object({
+  service,
+  before: position.nullish(),
+  after: position.nullish(),
+  since: instant.nullish(),
+  until: instant.nullish(),
+  limit: z.number().int().min(1).max(HISTORY_MAX).nullish(),
+  level: levelSchema.nullish(),
+  grep: z.string().max(MAX_PATTERN).nullish(),
+});
+export type LogHistory = z.input<typeof logHistorySchema>;
+
+/** Poll interval of `subscribe_status` in ms [SIO-6]; values outside the bounds are brought to the nearest bound. */
+export const STATUS_INTERVAL_DEFAULT = 5000;
+export const STATUS_INTERVAL_MIN = 1000;
+export const STATUS_INTERVAL_MAX = 300_000;
+
+export const subscribeStatusSchema = z.object({ interval: z.number().finite().nullish() });
+export type SubscribeStatus = z.input<typeof subscribeStatusSchema>;
+
+export interface Authenticated {
+  host: string;
+  username: string;
+  /** ISO 8601 UTC. */
+  expiresAt: string;
+}
+
+export interface LogData extends LogEntry {
+  service: string;
+}
+
+export interface LogBatch {
+  service: string;
+  entries: LogEntry[];
+}
+
+/** Why lines between two positions cannot be delivered [SIO-4]. */
+export const GAP_REASONS = ['journal_vacuumed', 'journal_replaced', 'clock_changed', 'slow_reader'] as const;
+
+export interface LogGap {
+  service: string;
+  /** The last id before the gap; null where none is known. */
+  from: string | null;
+  /** The first id after it; null where no line follows yet. */
+  to: string | null;
+  reason: (typeof GAP_REASONS)[number];
+}
+
+export interface Failure {
+  ok: false;
+  error: ErrorPayload;
+}
+export type SubscribeAck = { ok: true; recovered: boolean } | Failure;
+export type HistoryAck = { ok: true; entries: LogEntry[]; hasMore: boolean } | Failure;
+export type PlainAck = { ok: true } | Failure;
+
+export type SessionEndReason = 'logout' | 'expired' | 'revoked';
+
+export interface ServerToClientEvents {
+  authenticated: (payload: Authenticated) => void;
+  log_data: (payload: LogData) => void;
+  log_batch: (payload: LogBatch) => void;
+  log_gap: (payload: LogGap) => void;
+  status_update: (statuses: UnitStatus[]) => void;
+  status_transition: (transition: StatusTransition) => void;
+  error: (payload: ErrorPayload) => void;
+  session_ended: (payload: { reason: SessionEndReason }) => void;
+  server_draining: (payload: { reconnectInMs: number }) => void;
+}
+
+export interface ClientToServerEvents {
+  authenticate: (token: string, ack?: (ok: boolean) => void) => void;
+  subscribe_logs: (request: SubscribeLogs, ack?: (answer: SubscribeAck) => void) => void;
+  unsubscribe_logs: (request: UnsubscribeLogs, ack?: (answer: PlainAck) => void) => void;
+  log_history: (request: LogHistory, ack: (answer: HistoryAck) => void) => void;
+  subscribe_status: (request?: SubscribeStatus, ack?: (answer: PlainAck) => void) => void;
+  unsubscribe_status: (ack?: (answer: PlainAck) => void) => void;
+}

@@ -1,0 +1,59 @@
+import { z } from 'zod';
+
+/** Requests and answers of the HTTP routes around the sessions [SES-2]. */
+
+const common = {
+  host: z.string().trim().min(1).max(253),
+  port: z.coerce.number().int().min(1).max(65535).optional(),
+  username: z.string().min(1).max(64),
+  /** Expected host key fingerprint as `ssh-keygen -l` prints it, `SHA256:...`. */
+  hostKey: z
+    .string()
+    .regex(/^SHA256:[A-Za-z0-9+/]{43}=?$/)
+    .optional(),
+};
+
+export const passwordLoginSchema = z.object({
+  ...common,
+  authMethod: z.literal('password'),
+  password: z.string().min(1).max(1024),
+});
+export const keyLoginSchema = z.object({
+  ...common,
+  authMethod: z.literal('privateKey'),
+  privateKey: z.string().min(1).max(32_768),
+  passphrase: z.string().max(1024).optional(),
+});
+export const demoLoginSchema = z.object({ demo: z.literal(true) });
+
+export const loginSchema = z.union([
+  z.discriminatedUnion('authMethod', [passwordLoginSchema, keyLoginSchema]),
+  demoLoginSchema,
+]);
+export type LoginRequest = z.input<typeof loginSchema>;
+
+export interface SessionInfo {
+  host: string;
+  username: string;
+  /** ISO 8601 UTC. */
+  expiresAt: string;
+  demo: boolean;
+}
+
+export interface LoginAnswer extends SessionInfo {
+  token: string;
+  hostKey: { algorithm: string; fingerprint: string; firstSeen: string };
+}
+
+/** `GET /config.json`: what a dashboard needs at run time. */
+export interface DashboardConfig {
+  version: string;
+  demo: boolean;
+  /** Units a session may watch, in display order. */
+  units: string[];
+  socketPath: string;
+}
+
+export interface HttpErrorBody {
+  error: { code: string; message: string; hint?: string; requestId: string };
+}
