@@ -1,0 +1,62 @@
+import ipaddr from 'ipaddr.js';
+
+/** How many proxies, or which, may say who the client is (`TRUST_PROXY`). */
+export type TrustProxy =
+  | { kind: 'none' }
+  | { kind: 'hops'; hops: number }
+  | { kind: 'ranges'; ranges: string[] };
+
+/** The part of a request that names its sender; Node's IncomingMessage fits. */
+export interface AddressedRequest {
+  socket: { remoteAddress?: string | undefined };
+  headers: { 'x-forwarded-for'?: string | string[] | undefined };
+}
+
+/**
+ * Whether the machine at `address`, `hop` machines away from us (0: the peer of the TCP connection), may say from whom
+ * it got the request. This is the form that Express takes as `trust proxy`.
+ */
+export type ProxyTrust = (address: string, hop: number) => boolean;
+
+export function createProxyTrust(setting: TrustProxy): ProxyTrust {
+  if (setting.kind === 'none') return () => false;
+  if (setting.kind === 'hops') return (_address, hop) => hop < setting.hops;
+  const ranges = setting.ranges.map(parseRange);
+  return (address) => {
+    const parsed = parseAddress(address);
+    return (
+      parsed !== null && ranges.some(([net, bits]) => net.kind() === parsed.kind() && parsed.match(net, bits))
+    );
+  };
+}
+
+/**
+ * The address of the client that a request comes from, for limits and logs; the same rule for HTTP and sockets. Goes
+ * through X-Forwarded-For from the nearest machine outwards as long as `trust` holds, so that a client cannot claim
+ * another address than the outermost trusted proxy saw.
+ *
+ * @returns a normalised address (IPv4-mapped IPv6 becomes IPv4), or `unknown` for a connection that is gone.
+ */
+export function clientAddress(request: AddressedRequest, trust: ProxyTrust): string {
+  const header = request.headers['x-forwarded-for'];
+  const forwarded = (Array.isArray(header) ? header.join(',') : (header ?? ''))
+    .split(',')
+    .map((part) => part.trim());
+  let current = request.socket.remoteAddress ?? '';
+  for (let hop = 0; trust(current, hop); hop += 1) {
+    const next = forwarded.pop();
+    if (!next || parseAddress(next) === null) break;
+    current = next;
+  }
+  return parseAddress(current)?.toString() ?? 'unknown';
+}
+
+function parseAddress(text: string): ipaddr.IPv4 | ipaddr.IPv6 | null {
+  return ipaddr.isValid(text) ? ipaddr.process(text) : null;
+}
+
+function parseRange(text: string): [ipaddr.IPv4 | ipaddr.IPv6, number] {
+  if (text.includes('/')) return ipaddr.parseCIDR(text);
+  const address = ipaddr.process(text);
+  return [address, address.kind() === 'ipv4' ? 32 : 128];
+}
