@@ -1,0 +1,21 @@
+/** The Tailwire client for browsers and Node, without React. */
+export type { BackoffOptions } from './backoff.ts';
+export type { Answer, ConnectionState, ConnectionStatus, GatewaySocket } from './connection.ts';
+export { type GatewayError, GatewayRequestError, isSessionError, type LocalErrorCode } from './errors.ts';
+export { createGatewayClient, type GatewayClient, type GatewayOptions } from './gateway.ts';
+export {
+  config,
+  type DownloadQuery,
+  downloadLogs,
+  downloadUrl,
+  type HttpOptions,
+  login,
+  logout,
+  session,
+} from './http.ts';
+export type { LevelCounts } from './log-buffer.ts';
+export { type CompiledFilter, compileFilter, type LogFilter } from './log-filter.ts';
+export { completeEntry, type GapReason, type LogGapItem, type LogItem, type LogLine } from './log-item.ts';
+export type { LogStream, LogStreamOptions, LogStreamSnapshot, LogStreamStatus } from './log-stream.ts';
+export { createLogView, type LogView, type LogViewSnapshot } from './log-view.ts';
+export type { StatusCheck, StatusFeed, StatusSnapshot } from './status-feed.ts';

@@ -1,0 +1,154 @@
+import { type CompiledFilter, compileFilter, type LogFilter } from './log-filter.ts';
+import type { LogItem } from './log-item.ts';
+import type { LogStream, LogStreamSnapshot } from './log-stream.ts';
+import { createListeners } from './store.ts';
+
+export interface LogViewSnapshot extends Omit<LogStreamSnapshot, 'items' | 'version'> {
+  /** What is to be shown: filtered, and standing still while paused. */
+  readonly lines: readonly LogItem[];
+  readonly filter: LogFilter;
+  /** Why the search pattern cannot be used; the search is off then. */
+  readonly filterError: string | null;
+  readonly paused: boolean;
+  /** Matching lines that arrived since the pause. */
+  readonly newCount: number;
+  /** Lines in the buffer, shown or not. */
+  readonly total: number;
+}
+
+/** One viewer's window on a stream: its own filter, pause and clear; the stream below goes on. */
+export interface LogView {
+  get(): LogViewSnapshot;
+  subscribe(listener: () => void): () => void;
+  setFilter(filter: LogFilter): void;
+  pause(): void;
+  resume(): void;
+  /** Hides what is there; new lines are shown. `loadOlder` brings it back. */
+  clear(): void;
+  loadOlder(): Promise<void>;
+  retry(): void;
+}
+
+const NO_ITEMS: readonly LogItem[] = Object.freeze([]);
+
+/** A view looks at each item once, however long the buffer is. */
+export function createLogView(stream: LogStream, initialFilter: LogFilter = {}): LogView {
+  const listeners = createListeners();
+  let filter: LogFilter = initialFilter;
+  let compiled: CompiledFilter = compileFilter(filter);
+  let matching: readonly LogItem[] = NO_ITEMS;
+  /** First and last sequence number that `matching` was made from; null: make it anew. */
+  let seen: { first: number; last: number } | null = null;
+  /** Items before this number were cleared away. */
+  let floor = Number.NEGATIVE_INFINITY;
+  let frozen: { lines: readonly LogItem[]; last: number } | null = null;
+  let snapshot: LogViewSnapshot | null = null;
+  let source: LogStreamSnapshot | null = null;
+
+  function shown(item: LogItem): boolean {
+    return item.seq >= floor && (item.kind === 'gap' || compiled.matches(item));
+  }
+
+  function follow(items: readonly LogItem[]): void {
+    const first = items[0];
+    const last = items.at(-1);
+    if (first === undefined || last === undefined) {
+      matching = NO_ITEMS;
+      seen = null;
+    } else if (seen === null || first.seq < seen.first || first.seq > seen.last) {
+      matching = items.filter(shown);
+      seen = { first: first.seq, last: last.seq };
+    } else {
+      const gone = matching.findIndex((item) => item.seq >= first.seq);
+      const kept = gone === -1 ? NO_ITEMS : gone === 0 ? matching : matching.slice(gone);
+      const added = items.slice(seen.last - first.seq + 1).filter(shown);
+      matching = added.length === 0 ? kept : kept.concat(added);
+      seen = { first: first.seq, last: last.seq };
+    }
+  }
+
+  function read(): LogViewSnapshot {
+    const current = stream.get();
+    if (snapshot !== null && source === current) return snapshot;
+    if (source?.items !== current.items || seen === null) follow(current.items);
+    source = current;
+    const { items, version: _version, ...rest } = current;
+    snapshot = {
+      ...rest,
+      hasOlder: rest.hasOlder || floor > (items[0]?.seq ?? floor),
+      lines: frozen?.lines ?? matching,
+      filter,
+      filterError: compiled.error,
+      paused: frozen !== null,
+      newCount: frozen === null ? 0 : countSince(matching, frozen.last),
+      total: items.length,
+    };
+    return snapshot;
+  }
+
+  function changed(): void {
+    snapshot = null;
+    listeners.notify();
+  }
+
+  return {
+    get: read,
+    subscribe(listener) {
+      const remove = listeners.add(listener);
+      const release = stream.subscribe(listener);
+      return () => {
+        remove();
+        release();
+      };
+    },
+    setFilter(next) {
+      filter = next;
+      compiled = compileFilter(next);
+      seen = null;
+      if (frozen !== null) {
+        const { last } = frozen;
+        frozen = { last, lines: stream.get().items.filter((item) => item.seq <= last && shown(item)) };
+      }
+      changed();
+    },
+    pause() {
+      if (frozen !== null) return;
+      const { lines } = read();
+      frozen = { lines, last: seen?.last ?? Number.NEGATIVE_INFINITY };
+      changed();
+    },
+    resume() {
+      if (frozen === null) return;
+      frozen = null;
+      changed();
+    },
+    clear() {
+      floor = (stream.get().items.at(-1)?.seq ?? 0) + 1;
+      seen = null;
+      if (frozen !== null) frozen = { ...frozen, lines: NO_ITEMS };
+      changed();
+    },
+    async loadOlder() {
+      const first = stream.get().items[0];
+      if (first !== undefined && floor > first.seq) {
+        floor = Number.NEGATIVE_INFINITY;
+        seen = null;
+        changed();
+        return;
+      }
+      await stream.loadOlder();
+    },
+    retry: stream.retry,
+  };
+}
+
+/** Lines behind a sequence number; looks only at those. */
+function countSince(items: readonly LogItem[], last: number): number {
+  let count = 0;
+  for (let index = items.length - 1; index >= 0; index -= 1) {
+    const item = items[index];
+    if (item === undefined || item.seq <= last) break;
+    count += 1;
+  }
+  return count;
+}
