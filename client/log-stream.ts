@@ -1,4 +1,5 @@
 import type { LogBatch, LogGap } from '../shared/events.ts';
+import type { LogEntry } from '../shared/log-entry.ts';
 import { backoffDelay } from './backoff.ts';
 import type { Connection } from './connection.ts';
 import type { GatewayError } from './errors.ts';
@@ -88,6 +89,8 @@ export function createLogStream(
   let cursor: string | null = null;
   let error: GatewayError | null = null;
   let gapSeen = false;
+  /** Ids held when the position was lost: the fresh start may begin with some of them. */
+  let held: ReadonlySet<string> | null = null;
   let failures = 0;
   let retryTimer: ReturnType<typeof setTimeout> | null = null;
   let reachedStart = false;
@@ -140,6 +143,7 @@ export function createLogStream(
     stopTimer();
     life += 1;
     cursor = null;
+    held = null;
     error = null;
     failures = 0;
     reachedStart = false;
@@ -179,6 +183,7 @@ export function createLogStream(
     enter('detached');
     if (reason.code === 'invalid_position' && after !== null) {
       cursor = null;
+      held = new Set(buffer.items().flatMap((item) => (item.kind === 'line' ? [item.id] : [])));
       appendGap({ from: after, to: null, reason: 'position_lost' });
       void attach();
     } else if (reason.code === 'timeout') {
@@ -200,6 +205,15 @@ export function createLogStream(
     if (!answer.ok && answer.error.code === 'timeout') connection.socket.io.engine?.close();
     enter('detached');
     void attach();
+  }
+
+  /** What a fresh start repeats comes first; with the first batch that repeats nothing it is over. */
+  function withoutHeld(entries: readonly LogEntry[]): readonly LogEntry[] {
+    if (held === null) return entries;
+    const ids = held;
+    const fresh = entries.filter((entry) => !ids.has(entry.id));
+    if (fresh.length > 0) held = null;
+    return fresh;
   }
 
   async function loadPage(limit: number): Promise<GatewayError | null> {
@@ -273,7 +287,7 @@ export function createLogStream(
       if (newest === undefined) return;
       cursor = newest.id;
       error = null;
-      buffer.append(batch.entries);
+      buffer.append(withoutHeld(batch.entries));
       changed();
     },
     onGap(gap) {

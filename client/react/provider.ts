@@ -1,6 +1,6 @@
 'use client';
 
-import { type ReactElement, type ReactNode, useMemo } from 'react';
+import { createElement, type ReactElement, type ReactNode, useMemo } from 'react';
 import { createGatewayClient, type GatewayClient, type GatewayOptions } from '../gateway.ts';
 import { GatewayContext } from './context.ts';
 
@@ -36,7 +36,7 @@ export function TailwireProvider(props: TailwireProviderProps): ReactElement {
       }),
     [client, url, token, path, transportList],
   );
-  return <GatewayContext.Provider value={value}>{children}</GatewayContext.Provider>;
+  return createElement(GatewayContext.Provider, { value }, children);
 }
 
 function isTransport(name: string): name is 'websocket' | 'polling' {

@@ -1,0 +1,161 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { createLogBuffer } from '../../client/log-buffer.ts';
+import { compileFilter, type LogFilter } from '../../client/log-filter.ts';
+import { completeEntry, type LogItem } from '../../client/log-item.ts';
+import type { LogStream, LogStreamSnapshot } from '../../client/log-stream.ts';
+import { createLogView } from '../../client/log-view.ts';
+import { LEVELS, type LogEntry } from '../../shared/log-entry.ts';
+
+/** A stream without a gateway: a buffer that a test writes. */
+function bufferStream(capacity: number) {
+  const buffer = createLogBuffer({ capacity });
+  const listeners = new Set<() => void>();
+  let snapshot: LogStreamSnapshot | null = null;
+  let next = 1;
+  const stream: LogStream = {
+    service: 'execution',
+    get() {
+      if (snapshot?.version !== buffer.version) {
+        snapshot = {
+          service: 'execution',
+          status: 'live',
+          error: null,
+          items: buffer.items(),
+          counts: buffer.counts(),
+          dropped: buffer.dropped,
+          cursor: null,
+          hasOlder: false,
+          loadingOlder: false,
+          version: buffer.version,
+        };
+      }
+      return snapshot;
+    },
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    async loadOlder() {
+      return null;
+    },
+    retry() {},
+  };
+  return {
+    stream,
+    buffer,
+    write(...entries: Omit<LogEntry, 'id'>[]) {
+      buffer.append(entries.map((entry) => ({ id: String(next++), ...entry })));
+      for (const listener of listeners) listener();
+    },
+  };
+}
+
+const lines = (items: readonly LogItem[]) =>
+  items.map((item) => (item.kind === 'line' ? item.line : item.reason));
+
+describe('client log view', () => {
+  it('shows the same as filtering everything anew, whatever happens in between', () => {
+    const step = fc.oneof(
+      fc.array(
+        fc.record({
+          level: fc.constantFrom(...LEVELS, null),
+          line: fc.constantFrom('alpha', 'beta', 'gamma'),
+        }),
+        {
+          maxLength: 12,
+        },
+      ),
+      fc.constantFrom('filter', 'levels', 'clear', 'reset', 'older'),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 40 }), fc.integer({ min: 3, max: 30 }), (steps, capacity) => {
+        const { stream, buffer, write } = bufferStream(capacity);
+        const view = createLogView(stream);
+        let filter: LogFilter = {};
+        let floor = Number.NEGATIVE_INFINITY;
+        for (const action of steps) {
+          if (action === 'filter') filter = { text: 'a', levels: ['info', 'warn'] };
+          if (action === 'levels') filter = { text: 'beta' };
+          if (Array.isArray(action)) write(...action);
+          else if (action === 'filter' || action === 'levels') view.setFilter(filter);
+          else if (action === 'reset') buffer.clear();
+          else if (action === 'older') buffer.prepend([{ id: 'old', line: 'beta' }]);
+          else {
+            floor = (buffer.items().at(-1)?.seq ?? 0) + 1;
+            view.clear();
+          }
+          const compiled = compileFilter(filter);
+          const expected = buffer
+            .items()
+            .filter((item) => item.seq >= floor && item.kind === 'line' && compiled.matches(item));
+          assert.deepEqual(view.get().lines, expected);
+        }
+      }),
+    );
+  });
+
+  it('never hides a line without a level by level chips', () => {
+    const { stream, write } = bufferStream(100);
+    const view = createLogView(stream, { levels: ['error'] });
+    write({ line: 'no level' }, { line: 'debug', level: 'debug' }, { line: 'error', level: 'error' });
+    assert.deepEqual(lines(view.get().lines), ['no level', 'error']);
+  });
+
+  it('stands still while paused, counts what arrives, and goes on', () => {
+    const { stream, write } = bufferStream(4);
+    const view = createLogView(stream, { text: 'keep' });
+    write({ line: 'keep 1' }, { line: 'other' });
+    view.pause();
+    const frozen = view.get().lines;
+    write({ line: 'keep 2' }, { line: 'other' }, { line: 'keep 3' }, { line: 'keep 4' }, { line: 'keep 5' });
+    assert.equal(view.get().lines, frozen);
+    assert.equal(view.get().newCount, 3, 'those still in the buffer');
+    view.resume();
+    assert.deepEqual(lines(view.get().lines), ['keep 3', 'keep 4', 'keep 5']);
+    assert.equal(view.get().newCount, 0);
+  });
+
+  it('gives the same snapshot until something changes', () => {
+    const { stream, write } = bufferStream(10);
+    const view = createLogView(stream);
+    write({ line: 'a' });
+    const first = view.get();
+    assert.equal(view.get(), first);
+    write({ line: 'b' });
+    assert.notEqual(view.get(), first);
+  });
+
+  it('brings cleared lines back on request', async () => {
+    const { stream, write } = bufferStream(10);
+    const view = createLogView(stream);
+    write({ line: 'a' }, { line: 'b' });
+    view.clear();
+    assert.deepEqual(view.get().lines, []);
+    assert.equal(view.get().hasOlder, true);
+    await view.loadOlder();
+    assert.deepEqual(lines(view.get().lines), ['a', 'b']);
+  });
+
+  it('says what is wrong with a pattern and shows all lines meanwhile', () => {
+    const { stream, write } = bufferStream(10);
+    const view = createLogView(stream);
+    write({ line: 'a' });
+    view.setFilter({ text: '(', regex: true });
+    assert.match(view.get().filterError ?? '', /regular expression/i);
+    assert.deepEqual(lines(view.get().lines), ['a']);
+  });
+
+  it('finds text as written, ignoring case unless the pattern has upper case', () => {
+    const line = completeEntry({ id: '1', line: 'Peer a.b lost [x]' }, 1);
+    assert.equal(compileFilter({ text: 'peer' }).matches(line), true);
+    assert.equal(compileFilter({ text: 'PEER' }).matches(line), false);
+    assert.equal(compileFilter({ text: 'a?b' }).matches(line), false);
+    assert.equal(compileFilter({ text: '[X]' }).matches(line), false);
+    assert.deepEqual(compileFilter({ text: 'e' }).ranges('Peer'), [
+      [1, 2],
+      [2, 3],
+    ]);
+    assert.deepEqual(compileFilter({ text: 'x*', regex: true }).ranges('ab'), []);
+  });
+});
