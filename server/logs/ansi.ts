@@ -1,0 +1,91 @@
+/** Escape sequences of terminals (ECMA-48), and the characters that change how text around them is shown. */
+
+const ESC = 0x1b;
+const BEL = 0x07;
+const C1_CSI = 0x9b;
+
+/** Anything that may start an escape sequence. */
+const MAY_ESCAPE = /[\u001b\u0090\u0098\u009b\u009d-\u009f]/;
+
+/** Control characters but tab and line feed, and the bidirectional overrides and isolates (Unicode UAX 9). */
+const UNSAFE = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/;
+const UNSAFE_ALL = new RegExp(UNSAFE.source, 'g');
+
+/** Index after a CSI sequence whose parameters start at `pos`. */
+function csiEnd(text: string, pos: number): number {
+  let at = pos;
+  while (text.charCodeAt(at) >= 0x20 && text.charCodeAt(at) <= 0x3f) at++;
+  const final = text.charCodeAt(at);
+  return final >= 0x40 && final <= 0x7e ? at + 1 : at;
+}
+
+/** Index after a string sequence (OSC, DCS, ...) whose text starts at `pos`, or -1 if it never ends. */
+function stringEnd(text: string, pos: number): number {
+  for (let at = pos; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === BEL || code === 0x9c) return at + 1;
+    if (code === ESC && text.charCodeAt(at + 1) === 0x5c) return at + 2;
+  }
+  return -1;
+}
+
+/**
+ * The text without escape sequences: CSI (colours, cursor), OSC, DCS, SOS, PM and APC strings, and the two-character
+ * ones, in their 7-bit and 8-bit (C1) forms. Of an unfinished sequence only what belongs to it is removed. Linear time.
+ */
+export function stripAnsi(text: string): string {
+  if (!MAY_ESCAPE.test(text)) return text;
+  const kept: string[] = [];
+  let from = 0;
+  let stringsEnd = true;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code !== ESC && (code < 0x90 || code > 0x9f)) continue;
+    // The 8-bit controls are ESC and the same letter in one character (ECMA-48 section 5.3).
+    const escaped = code === ESC;
+    const kind = escaped ? text.charCodeAt(at + 1) : code - 0x40;
+    const body = escaped ? at + 2 : at + 1;
+    let end: number;
+    if (code === C1_CSI || kind === 0x5b) end = csiEnd(text, body);
+    else if (kind === 0x50 || kind === 0x58 || (kind >= 0x5d && kind <= 0x5f)) {
+      const close = stringsEnd ? stringEnd(text, body) : -1;
+      stringsEnd = close >= 0;
+      end = close >= 0 ? close : body;
+    } else if (!escaped) continue;
+    else {
+      let last = at + 1;
+      while (text.charCodeAt(last) >= 0x20 && text.charCodeAt(last) <= 0x2f) last++;
+      const final = text.charCodeAt(last);
+      end = final >= 0x30 && final <= 0x7e ? last + 1 : last;
+    }
+    kept.push(text.slice(from, at));
+    from = end;
+    at = end - 1;
+  }
+  kept.push(text.slice(from));
+  return kept.join('');
+}
+
+function visible(char: string): string {
+  const code = char.charCodeAt(0);
+  if (code < 0x20) return String.fromCharCode(0x2400 + code);
+  if (code === 0x7f) return '\u2421';
+  return `<U+${code.toString(16).toUpperCase().padStart(4, '0')}>`;
+}
+
+/** True if the text holds anything that `sanitize` would change. */
+export function isUnsafe(text: string): boolean {
+  return UNSAFE.test(text);
+}
+
+/**
+ * The text without escape sequences and with everything that could act on a viewer or terminal made visible: control
+ * characters as control pictures (U+2400..), C1 controls, line separators and bidirectional overrides as `<U+202E>`.
+ * Tab, line feed and a carriage return before a line feed stay. Linear time.
+ */
+export function sanitize(text: string): string {
+  if (!isUnsafe(text)) return text;
+  return stripAnsi(text).replace(UNSAFE_ALL, (char, at: number, whole: string) =>
+    char === '\r' && whole.charCodeAt(at + 1) === 10 ? char : visible(char),
+  );
+}

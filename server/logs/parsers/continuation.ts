@@ -1,0 +1,151 @@
+import { digitsEnd, isLetter, isWord } from './chars.ts';
+import { isTableRow } from './prefix.ts';
+
+/** `at pkg.Class.method(File.java:1)`, `at fn (file.js:1:2)`, `at src/main.rs:10:5`: what follows looks like code. */
+function isAtFrame(text: string, indented: boolean): boolean {
+  return indented || text.includes('(') || text.includes(':') || text.includes('.') || text.includes('<');
+}
+
+const EXCEPTION_ENDS = ['Exception', 'Error', 'Throwable'];
+
+/** `some.pkg.XException: text`, `TypeError: text`, `Error: text`, `Error [CODE]: text`, `java.lang.StackOverflowError`. */
+function isException(text: string): boolean {
+  let at = 0;
+  let dots = 0;
+  for (; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === 46) dots++;
+    else if (!isWord(code) && code !== 36) break;
+  }
+  if (at < 5 || !isLetter(text.charCodeAt(0))) return false;
+  const name = text.slice(0, at);
+  const known = EXCEPTION_ENDS.some((end) => name.endsWith(end));
+  if (at === text.length) return dots > 0 && known;
+  if (text.startsWith(': ', at) || (text.charCodeAt(at) === 58 && at + 1 === text.length)) {
+    if (known) return true;
+    // Nested classes carry their meaning before the `$` or after it: `Exceptions$ErrorCallbackNotImplemented`.
+    return dots > 1 && (name.includes('Exception') || name.includes('Error'));
+  }
+  return known && text.startsWith(' [', at) && text.includes(']: ');
+}
+
+/** Index after one or more path characters that end in `extension` followed by `mark`, or -1. */
+function fileMark(text: string, extension: string): number {
+  const found = text.indexOf(extension);
+  if (found < 1) return -1;
+  const space = text.indexOf(' ');
+  return space >= 0 && space < found ? -1 : found + extension.length;
+}
+
+/** `file.go:12 +0x1f` and `dir/file.go:12 .func` (and `file.go:12` alone). */
+function isGoPlace(text: string): boolean {
+  const colon = fileMark(text, '.go:');
+  if (colon < 0) return false;
+  const end = digitsEnd(text, colon);
+  if (end === colon) return false;
+  return end === text.length || text.startsWith(' +0x', end) || text.startsWith(' .', end);
+}
+
+/** `path.nim(12) proc` and `../generated.c(12)`. */
+function isNimPlace(text: string): boolean {
+  for (const extension of ['.nim(', '.c(', '.cpp(']) {
+    const open = fileMark(text, extension);
+    if (open < 0) continue;
+    const end = digitsEnd(text, open);
+    if (end > open && text.charCodeAt(end) === 41) return true;
+  }
+  return false;
+}
+
+const GO_ARGUMENT = new Set([...'0123456789abcdefxABCDEF?,{}. _'].map((char) => char.charCodeAt(0)));
+
+/** `pkg/path.(*Type).Method(0xc000, {0x1?, 0x2})`, `main.main()`, `panic({0x1, 0x2})`. */
+function isGoFrame(text: string): boolean {
+  if (!text.endsWith(')')) return false;
+  const open = text.lastIndexOf('(');
+  if (open < 1) return false;
+  for (let at = open + 1; at < text.length - 1; at++) if (!GO_ARGUMENT.has(text.charCodeAt(at))) return false;
+  const name = text.slice(0, open);
+  if (name === 'panic') return true;
+  return isLetter(name.charCodeAt(0)) && name.includes('.') && !name.includes(' ') && !name.endsWith('.');
+}
+
+/** `34: core::ops::function` of a Rust backtrace. */
+function isRustFrame(text: string, indented: boolean): boolean {
+  const end = digitsEnd(text, 0);
+  if (end === 0 || !text.startsWith(': ', end)) return false;
+  return indented || text.includes('::') || text.startsWith('0x', end + 2);
+}
+
+const RULES = '-=+_*|';
+
+/** A line drawn with one character: `-----------`. */
+function isRule(text: string): boolean {
+  if (text.length < 8 || !RULES.includes(text.charAt(0))) return false;
+  for (let at = 1; at < text.length; at++) {
+    const char = text.charAt(at);
+    if (char !== text.charAt(0) && char !== '+' && char !== '|') return false;
+  }
+  return true;
+}
+
+/**
+ * True if the line belongs to the entry above it: frames of stack traces (Java, .NET, JavaScript, Go, Rust, Nim), bare
+ * exceptions, banners, table rows, and (where nothing else claims them) indented lines.
+ * @param text the line without prefixes and surrounding blanks
+ * @param indented whether it started with a blank
+ */
+export function isContinuation(text: string, indented: boolean): boolean {
+  if (text === '') return false;
+  if (indented) return true;
+  switch (text.charAt(0)) {
+    case '#':
+      return true;
+    case '.':
+      return (
+        (text.startsWith('... ') && (text.endsWith(' more') || text.endsWith(' omitted'))) || isNimPlace(text)
+      );
+    case '-':
+      return isRule(text) || text.startsWith('--- End of ') || text.startsWith('---> ');
+    case '[':
+      return text.startsWith('[signal ');
+    case '=':
+    case '+':
+    case '*':
+    case '_':
+    case '|':
+      return isRule(text);
+  }
+  if (text.startsWith('at ')) return isAtFrame(text, indented);
+  if (text.startsWith('goroutine ')) {
+    const end = digitsEnd(text, 10);
+    return end > 10 && text.startsWith(' [', end);
+  }
+  if (text.startsWith('created by ') || text.startsWith('Caused by: ') || text.startsWith('Suppressed: '))
+    return true;
+  if (isRustFrame(text, indented) || isGoPlace(text) || isNimPlace(text) || isTableRow(text)) return true;
+  return isException(text) || isGoFrame(text);
+}
+
+/** True for the first line of a crash, which is a fatal entry of its own: Go and Rust panics, signals. */
+export function isCrash(text: string): boolean {
+  if (
+    text.startsWith('panic: ') ||
+    text.startsWith('fatal runtime error: ') ||
+    text.startsWith('fatal error: ')
+  ) {
+    return true;
+  }
+  if (text.startsWith('SIG')) {
+    let at = 3;
+    while (text.charCodeAt(at) >= 65 && text.charCodeAt(at) <= 90) at++;
+    return at > 5 && text.startsWith(': ', at);
+  }
+  if (!text.startsWith('thread ')) return false;
+  return text.includes(' has overflowed its stack') || text.includes(' panicked at');
+}
+
+/** True for the head of a Nim traceback, an error of its own. */
+export function isTraceback(text: string): boolean {
+  return text.startsWith('Traceback (most recent call last');
+}

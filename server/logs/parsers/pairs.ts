@@ -1,0 +1,141 @@
+import { BACKSLASH, COLON, COMMA, EQUALS, isBlank, isWord, QUOTE, skipBlanks, wordEnd } from './chars.ts';
+import { closingQuote, decodeEscapes } from './fields.ts';
+
+/** Longest key, in characters: real ones stay under 50. */
+const KEY_MAX = 96;
+
+/** Characters that no key holds: they mark prose, paths of calls, URLs and comparisons. */
+const NOT_IN_KEY = new Set([...'="\'()[]{},:;?!<>|&*`\\'].map((char) => char.charCodeAt(0)));
+
+/** Index of the `=` of a `key=` that starts at `pos`, or -1. */
+export function keyEnd(text: string, pos: number): number {
+  const limit = Math.min(text.length, pos + KEY_MAX + 1);
+  const first = text.charCodeAt(pos);
+  if (!isWord(first) && !(first > 127)) return -1;
+  for (let at = pos + 1; at < limit; at++) {
+    const code = text.charCodeAt(at);
+    if (code === EQUALS) return text.charCodeAt(at + 1) === EQUALS ? -1 : at;
+    if (code <= 32 || NOT_IN_KEY.has(code)) return -1;
+  }
+  return -1;
+}
+
+/** Index of the first word at or after `pos` that is a `key=`, or the end of the text. `pos` must be at a word's start. */
+export function firstKey(text: string, pos: number): number {
+  let at = skipBlanks(text, pos);
+  while (at < text.length) {
+    if (keyEnd(text, at) >= 0) return at;
+    at = skipBlanks(text, wordEnd(text, at));
+  }
+  return text.length;
+}
+
+/**
+ * Reads `key=value key="quoted value"` from `pos` on. A value without quotes runs to the next word that is a `key=`, a
+ * quoted one that never closes (cut by a pager) to the end. Words before the first key are passed over.
+ */
+export function readPairs(text: string, pos: number, onPair: (key: string, value: string) => void): void {
+  let at = firstKey(text, pos);
+  while (at < text.length) {
+    const equals = keyEnd(text, at);
+    const key = text.slice(at, equals);
+    const start = equals + 1;
+    if (text.charCodeAt(start) === QUOTE) {
+      const close = closingQuote(text, start);
+      const next = close < 0 ? text.length : firstKey(text, wordEnd(text, close + 1));
+      const inner = close < 0 ? text.slice(start + 1) : text.slice(start + 1, close);
+      const rest = close < 0 ? '' : text.slice(close + 1, next).trim();
+      onPair(key, rest === '' ? decodeEscapes(inner) : text.slice(start, next).trim());
+      at = next;
+      continue;
+    }
+    const next = firstKey(text, wordEnd(text, start));
+    onPair(key, text.slice(start, next).trim());
+    at = next;
+  }
+}
+
+/** Where a field starts: `at` the separator in front of it, `key` its key, `value` its value. */
+export interface FieldStart {
+  at: number;
+  key: number;
+  value: number;
+}
+
+/** Most field starts looked at in one line, before those inside brackets are dropped. */
+const MAX_STARTS = 4096;
+
+/** Deepest nesting of brackets followed; deeper ones are read as prose. */
+const MAX_OPEN = 256;
+
+const CLOSER_OF: Record<string, string> = { '(': ')', '[': ']', '{': '}' };
+
+/**
+ * The field starts of `text` from `from` on that stand outside brackets and double quotes, in one pass.
+ * `startAt(i)` tells whether a field starts at the separator `i`. A bracket or quote that never closes shields nothing.
+ */
+export function fieldStarts(
+  text: string,
+  from: number,
+  startAt: (text: string, at: number) => FieldStart | null,
+): FieldStart[] {
+  const starts: FieldStart[] = [];
+  // One item per open bracket: its closer, and how many starts were known when it opened.
+  const open: { closer: string; known: number }[] = [];
+  let quotesClose = true;
+  for (let at = from; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) {
+      if (!quotesClose || isWord(text.charCodeAt(at - 1))) continue;
+      const close = closingQuote(text, at);
+      if (close < 0) quotesClose = false;
+      else at = close;
+    } else if (isBlank(code) || code === COMMA) {
+      const start = startAt(text, at);
+      if (start !== null && starts.length < MAX_STARTS) {
+        starts.push(start);
+        at = start.value - 1;
+      }
+    } else if (code === BACKSLASH) {
+      at++;
+    } else if (code === 40 || code === 91 || code === 123) {
+      if (open.length < MAX_OPEN)
+        open.push({ closer: CLOSER_OF[text.charAt(at)] ?? '', known: starts.length });
+    } else if (code === 41 || code === 93 || code === 125) {
+      // Only the innermost bracket counts: a stray closer of another kind is prose.
+      const innermost = open.at(-1);
+      if (innermost?.closer === text.charAt(at)) {
+        starts.length = innermost.known;
+        open.pop();
+      }
+    }
+  }
+  return starts;
+}
+
+/** A field start of the form ` key=value`. */
+export function spacedKey(text: string, at: number): FieldStart | null {
+  if (!isBlank(text.charCodeAt(at))) return null;
+  const equals = keyEnd(text, at + 1);
+  return equals < 0 ? null : { at, key: at + 1, value: equals + 1 };
+}
+
+/** Index of the `:` of a `key: ` (or `key:` at the end) that starts at `pos`, or -1. */
+export function colonKeyEnd(text: string, pos: number): number {
+  const limit = Math.min(text.length, pos + KEY_MAX + 1);
+  let at = pos;
+  while (
+    at < limit &&
+    (isWord(text.charCodeAt(at)) || text.charCodeAt(at) === 46 || text.charCodeAt(at) === 45)
+  )
+    at++;
+  if (at === pos || text.charCodeAt(at) !== COLON) return -1;
+  return at + 1 >= text.length || isBlank(text.charCodeAt(at + 1)) ? at : -1;
+}
+
+/** A field start of the form `, key: value`. */
+export function commaKey(text: string, at: number): FieldStart | null {
+  if (text.charCodeAt(at) !== COMMA || text.charCodeAt(at + 1) !== 32) return null;
+  const colon = colonKeyEnd(text, at + 2);
+  return colon < 0 ? null : { at, key: at + 2, value: colon + 1 };
+}
