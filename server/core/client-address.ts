@@ -9,7 +9,7 @@ export type TrustProxy =
 /** The part of a request that names its sender; Node's IncomingMessage fits. */
 export interface AddressedRequest {
   socket: { remoteAddress?: string | undefined };
-  headers: { 'x-forwarded-for'?: string | string[] | undefined };
+  headers: Readonly<Record<string, string | string[] | undefined>>;
 }
 
 /**

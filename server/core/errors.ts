@@ -7,8 +7,10 @@ import { ERRORS, type ErrorCode, type ErrorPayload, errorPayload } from '../../s
 export class AppError extends Error {
   readonly code: ErrorCode;
   readonly detail: string | undefined;
+  /** How long to wait before the same request may succeed, in ms; becomes Retry-After over HTTP. */
+  readonly retryAfterMs: number | undefined;
 
-  constructor(code: ErrorCode, options: { detail?: string; cause?: unknown } = {}) {
+  constructor(code: ErrorCode, options: { detail?: string; cause?: unknown; retryAfterMs?: number } = {}) {
     super(
       options.detail ? `${ERRORS[code].message} (${options.detail})` : ERRORS[code].message,
       options.cause === undefined ? {} : { cause: options.cause },
@@ -16,6 +18,7 @@ export class AppError extends Error {
     this.name = 'AppError';
     this.code = code;
     this.detail = options.detail;
+    this.retryAfterMs = options.retryAfterMs;
   }
 
   get status(): number {

@@ -1,0 +1,46 @@
+import { readFileSync } from 'node:fs';
+import http from 'node:http';
+import https from 'node:https';
+import type { Config } from '../config.ts';
+
+/** Files of `TLS_CERT` and its companions. */
+export type TlsConfig = Pick<Config, 'tlsCert' | 'tlsKey' | 'tlsCa' | 'tlsRequestClientCert'>;
+
+/**
+ * Limits against clients that send slowly or not at all (Node's defaults are 60 s, 300 s and a check every 30 s), in ms.
+ * They end when a request has been read: downloads and upgraded connections are not cut by them.
+ */
+const LIMITS = {
+  headersTimeout: 10_000,
+  requestTimeout: 15_000,
+  connectionsCheckingInterval: 2_000,
+  // Longer than the 60 s after which common proxies drop an idle connection, so that they and not we close it.
+  keepAliveTimeout: 65_000,
+};
+
+/** Most open connections of one instance, upgraded ones included: four times what one instance is built for. */
+const CONNECTIONS_MAX = 20_000;
+
+/** The listening side: plain HTTP, or HTTPS where TLS_CERT and TLS_KEY are set (TLS 1.2 and newer). */
+export function createNodeServer(
+  listener: http.RequestListener,
+  tls?: TlsConfig,
+): http.Server | https.Server {
+  const server =
+    tls?.tlsCert !== undefined && tls.tlsKey !== undefined
+      ? https.createServer(
+          {
+            ...LIMITS,
+            cert: readFileSync(tls.tlsCert),
+            key: readFileSync(tls.tlsKey),
+            ...(tls.tlsCa === undefined ? {} : { ca: readFileSync(tls.tlsCa) }),
+            requestCert: tls.tlsRequestClientCert,
+            rejectUnauthorized: tls.tlsRequestClientCert,
+            minVersion: 'TLSv1.2',
+          },
+          listener,
+        )
+      : http.createServer(LIMITS, listener);
+  server.maxConnections = CONNECTIONS_MAX;
+  return server;
+}

@@ -1,0 +1,27 @@
+import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
+import { AppError } from '../core/errors.ts';
+import type { RateLimit } from './types.ts';
+
+const MINUTE_S = 60;
+
+/**
+ * A limit of `perMinute` uses for one key. With a Redis client it counts for the whole cluster [HTTP-2]; while Redis is
+ * away each instance counts for itself, so that the limit never opens.
+ */
+export function createRateLimit(options: { name: string; perMinute: number; redis?: object }): RateLimit {
+  const limits = { points: options.perMinute, duration: MINUTE_S, keyPrefix: `rate:${options.name}` };
+  const memory = new RateLimiterMemory(limits);
+  const limiter = options.redis
+    ? new RateLimiterRedis({ ...limits, storeClient: options.redis, insuranceLimiter: memory })
+    : memory;
+  return {
+    async use(key) {
+      try {
+        await limiter.consume(key);
+      } catch (error) {
+        if (!(error instanceof RateLimiterRes)) throw error;
+        throw new AppError('rate_limited', { retryAfterMs: error.msBeforeNext });
+      }
+    },
+  };
+}

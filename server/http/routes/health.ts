@@ -1,0 +1,55 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { Router } from 'express';
+import { AppError } from '../../core/errors.ts';
+import type { HttpDeps } from '../types.ts';
+
+/** What load balancers, monitors and Prometheus ask [HTTP-1]. */
+export function healthRoutes(deps: HttpDeps): Router {
+  const router = Router();
+  const started = Date.now();
+
+  router.use(['/health', '/healthz', '/readyz', '/metrics'], (_req, res, next) => {
+    res.set('Cache-Control', 'no-store');
+    next();
+  });
+
+  router.get('/health', (_req, res) => {
+    const { rooms, clients } = deps.counts();
+    res.json({
+      status: deps.readiness().ready ? 'ok' : 'degraded',
+      uptime: Math.round((Date.now() - started) / 1000),
+      rooms,
+      clients,
+      version: deps.version,
+    });
+  });
+
+  router.get('/healthz', (_req, res) => {
+    res.json({ status: 'ok' });
+  });
+
+  router.get('/readyz', (_req, res) => {
+    const { ready, checks } = deps.readiness();
+    res.status(ready ? 200 : 503).json({ ready, checks });
+  });
+
+  router.get('/metrics', async (req, res) => {
+    const { production, metricsToken } = deps.config;
+    if (metricsToken === undefined && production) throw new AppError('not_found');
+    if (metricsToken !== undefined && !isBearer(req.headers.authorization, metricsToken)) {
+      res.set('WWW-Authenticate', 'Bearer');
+      throw new AppError('not_authenticated');
+    }
+    deps.metrics.set('tailwire_ready', {}, deps.readiness().ready ? 1 : 0);
+    const { contentType, body } = await deps.metrics.scrape();
+    res.set('Content-Type', contentType).send(body);
+  });
+
+  return router;
+}
+
+/** Compares digests, so that neither length nor content of the secret shows in the time it takes. */
+function isBearer(header: string | undefined, secret: string): boolean {
+  const digest = (text: string) => createHash('sha256').update(text).digest();
+  return timingSafeEqual(digest(header ?? ''), digest(`Bearer ${secret}`));
+}

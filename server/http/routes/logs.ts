@@ -1,0 +1,107 @@
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { Router } from 'express';
+import { z } from 'zod';
+import { MAX_PATTERN } from '../../../shared/events.ts';
+import { type CompleteLogEntry, levelSchema } from '../../../shared/log-entry.ts';
+import { normalizeUnit } from '../../../shared/unit-name.ts';
+import { AppError } from '../../core/errors.ts';
+import { requireSession } from '../guards.ts';
+import { requestIdOf } from '../request-context.ts';
+import type { HttpDeps, LogDownloadRequest } from '../types.ts';
+import { parseInput } from '../validation.ts';
+
+/** ISO 8601 with zone, or epoch milliseconds; to epoch milliseconds. */
+const instant = z
+  .union([
+    z.iso.datetime({ offset: true }).transform((text) => Date.parse(text)),
+    z.coerce.number().int().nonnegative().max(8.64e15),
+  ])
+  .optional();
+
+const querySchema = z.object({
+  since: instant,
+  until: instant,
+  level: levelSchema.optional(),
+  grep: z.string().min(1).max(MAX_PATTERN).optional(),
+  format: z.enum(['ndjson', 'txt']).default('ndjson'),
+});
+
+/** Text gathered before it is written, in characters: few large writes instead of one a line. */
+const CHUNK = 64 * 1024;
+
+const FORMATS = {
+  ndjson: {
+    contentType: 'application/x-ndjson; charset=utf-8',
+    write: (entry: CompleteLogEntry) => `${JSON.stringify(entry)}\n`,
+  },
+  txt: {
+    contentType: 'text/plain; charset=utf-8',
+    write: (entry: CompleteLogEntry) => `${entry.time} ${entry.identifier} ${entry.line}\n`,
+  },
+} as const;
+
+/** Download of a unit's journal [LOG-8]; reads the host only as fast as the client takes it. */
+export function logRoutes(deps: HttpDeps): Router {
+  const router = Router();
+  router.get('/api/logs/:service', async (req, res) => {
+    const { session } = await requireSession(req, deps.sessions);
+    const service = normalizeUnit(req.params.service);
+    if (service === null || !(session.units ?? deps.config.allowedUnits).includes(service)) {
+      throw new AppError('invalid_service');
+    }
+    const { format, ...query } = parseInput(querySchema, req.query);
+    const gone = new AbortController();
+    res.once('close', () => gone.abort());
+
+    const request: LogDownloadRequest = { session, service, ...withoutUndefined(query), signal: gone.signal };
+    const entries = deps.downloads.download(request)[Symbol.asyncIterator]();
+    // The first entry before the headers: what fails until then is answered as an error.
+    const first = await entries.next();
+    res.set({
+      'Content-Type': FORMATS[format].contentType,
+      'Content-Disposition': `attachment; filename="${service.replace(/[^A-Za-z0-9._@-]/g, '_')}.${format}"`,
+      'Cache-Control': 'no-store',
+    });
+    try {
+      await pipeline(Readable.from(chunks(first, entries, FORMATS[format].write)), res);
+    } catch (error) {
+      // The connection is cut, so the client sees that the file is not complete.
+      if (!gone.signal.aborted) {
+        deps.logger.warn('Download broke off', {
+          requestId: requestIdOf(res),
+          session: session.id,
+          service,
+          error,
+        });
+      }
+    } finally {
+      gone.abort();
+      await entries.return?.();
+    }
+  });
+  return router;
+}
+
+async function* chunks(
+  first: IteratorResult<CompleteLogEntry>,
+  entries: AsyncIterator<CompleteLogEntry>,
+  write: (entry: CompleteLogEntry) => string,
+): AsyncGenerator<string> {
+  let text = '';
+  for (let next = first; !next.done; next = await entries.next()) {
+    text += write(next.value);
+    if (text.length >= CHUNK) {
+      yield text;
+      text = '';
+    }
+  }
+  if (text !== '') yield text;
+}
+
+/** Drops properties that are undefined, which optional properties may not be. */
+function withoutUndefined<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(value).filter(([, entry]) => entry !== undefined)) as {
+    [K in keyof T]: Exclude<T[K], undefined>;
+  };
+}
