@@ -76,7 +76,11 @@ export interface SshPool {
    * as one simple command: the shell of the login user replaces itself by it, no process stays behind.
    * @throws AppError as `login`, or ssh_closed where the signal aborted first
    */
-  exec(target: SshTarget, argv: readonly string[], options?: { signal?: AbortSignal }): Promise<RemoteProcess>;
+  exec(
+    target: SshTarget,
+    argv: readonly string[],
+    options?: { signal?: AbortSignal },
+  ): Promise<RemoteProcess>;
   /** Runs a command to its end. At most `maxBytes` of output (1 MiB) and `timeoutMs` (10 000), else ssh_connection_error. */
   run(
     target: SshTarget,

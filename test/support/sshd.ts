@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { until } from './until.ts';
 
 /** The user every test logs in as; exists only inside the sshd's own mount namespace. */
 export const SSHD_USER = 'watcher';
@@ -160,10 +161,10 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
   }
 
   try {
-    await waitFor(() => {
+    await until(() => {
       if (child.exitCode !== null) throw new Error(`sshd ended: ${log}`);
       return greets(port);
-    }, 'sshd to answer');
+    }, 10_000);
   } catch (error) {
     await stop();
     throw error;

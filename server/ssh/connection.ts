@@ -1,0 +1,318 @@
+import { createHash } from 'node:crypto';
+import { connect as connectTcp } from 'node:net';
+import ssh2 from 'ssh2';
+import { AppError } from '../core/errors.ts';
+import type { SshLimits } from './limits.ts';
+import { createRemoteProcess, type ProcessChannel } from './process.ts';
+import type { HostKey, RemoteProcess } from './types.ts';
+
+/** A private key that ssh2 has parsed; opaque elsewhere. */
+export type ParsedKey = ssh2.ParsedKey;
+
+/** What is sent to prove an identity, ready for use. */
+export type Authentication =
+  | { method: 'password'; password: string }
+  | { method: 'privateKey'; key: ParsedKey };
+
+/** Parses a private key in a format that ssh2 knows (OpenSSH, PKCS#1, SEC1, PuTTY 2). Slow (bcrypt) where it is encrypted. */
+export function parseKey(text: string, passphrase?: string): ParsedKey | Error {
+  const parsed: unknown = ssh2.utils.parseKey(text, passphrase);
+  const key = (Array.isArray(parsed) ? parsed[0] : parsed) as ParsedKey | Error;
+  if (key instanceof Error) return key;
+  return key.isPrivateKey() ? key : new Error('this is a public key');
+}
+
+export interface SshConnection {
+  readonly hostKey: HostKey & { firstSeen: string };
+  /** Settles with the reason when the connection is gone; never rejects. */
+  readonly closed: Promise<AppError>;
+  /**
+   * Starts a command on a channel of its own. `onFreed` is called once, when that channel takes no room any more,
+   * also where this throws (then possibly later).
+   * @throws AppError ssh_busy (the host opens no more channels here), ssh_closed, ssh_connection_error
+   */
+  start(command: string, options: { signal?: AbortSignal; onFreed: () => void }): Promise<RemoteProcess>;
+  /** Says goodbye and closes; resolves when closed. Idempotent. */
+  end(): Promise<void>;
+}
+
+export interface ConnectOptions {
+  /** The address that the target policy has checked. */
+  address: string;
+  port: number;
+  username: string;
+  authentication: Authentication;
+  /** Refuses by throwing an AppError; nothing about the user is sent before it has accepted [SES-3]. */
+  verifyHostKey: (key: HostKey) => Promise<{ firstSeen: string }>;
+  limits: SshLimits;
+  signal?: AbortSignal;
+  /** Told what the host's sshd calls itself, for example OpenSSH_9.9p1, as soon as it does. */
+  onSoftware?: (software: string) => void;
+}
+
+/** The first bytes of a host that are looked at: its identification line is at most 255 long (RFC 4253 4.2). */
+const GREETING_BYTES = 512;
+
+/** How long the other side has to close after us, in ms, before the socket is destroyed. */
+const END_TIMEOUT_MS = 1_000;
+
+/** sshd says this instead of its identification when it drops a connection unauthenticated (sshd.c: MaxStartups, PerSourcePenalties). */
+const TURNED_AWAY = /^(?:Exceeded MaxStartups|Not allowed at this time)/;
+
+function fingerprint(blob: Buffer): HostKey {
+  // The blob starts with its algorithm as a string with a 32-bit length (RFC 4253 6.6).
+  const length = blob.length >= 4 ? blob.readUInt32BE(0) : 0;
+  return {
+    algorithm: blob.toString('latin1', 4, 4 + Math.min(length, 64)),
+    fingerprint: `SHA256:${createHash('sha256').update(blob).digest('base64').replace(/=+$/, '')}`,
+  };
+}
+
+/** Names the next authentication attempt, or false for none. A password is judged by the host at most once. */
+function createAuthHandler(
+  username: string,
+  authentication: Authentication,
+  onRefused: (detail?: string) => void,
+) {
+  const tried = new Set<string>();
+  let answered = false;
+
+  function prompt(
+    _name: string,
+    _instructions: string,
+    _language: string,
+    prompts: { prompt: string; echo?: boolean }[],
+    finish: (answers: string[]) => void,
+  ): void {
+    const [only] = prompts;
+    const answerable = prompts.length === 1 && only && !only.echo && !answered;
+    if (authentication.method === 'password' && answerable) {
+      answered = true;
+      finish([authentication.password]);
+    } else {
+      onRefused(answered ? undefined : 'the host asks for more than a password');
+    }
+  }
+
+  return (left: string[] | null, partial: boolean | null): ssh2.AnyAuthMethod | false => {
+    if (partial) {
+      onRefused('the host asks for a second factor');
+      return false;
+    }
+    if (authentication.method === 'privateKey') {
+      if (tried.has('publickey')) return false;
+      tried.add('publickey');
+      return { type: 'publickey', username, key: authentication.key };
+    }
+    if (!tried.has('password')) {
+      tried.add('password');
+      return { type: 'password', username, password: authentication.password };
+    }
+    // A host that does not list the method `password` has not judged the password (PasswordAuthentication no).
+    if (!tried.has('kbd') && left && !left.includes('password') && left.includes('keyboard-interactive')) {
+      tried.add('kbd');
+      return { type: 'keyboard-interactive', username, prompt };
+    }
+    return false;
+  };
+}
+
+/**
+ * Connects and logs in.
+ * @throws AppError auth_failed, host_key_changed (or what `verifyHostKey` threw),
+ *   host_unreachable, ssh_busy (the sshd turns connections away), ssh_closed where the signal aborted
+ */
+export function connectSsh(options: ConnectOptions): Promise<SshConnection> {
+  const { limits, signal } = options;
+  if (signal?.aborted) return Promise.reject(new AppError('ssh_closed', { cause: 'aborted' }));
+  return new Promise((resolve, reject) => {
+    const client = new ssh2.Client();
+    const socket = connectTcp({ host: options.address, port: options.port, noDelay: true });
+    const channels = new Set<ProcessChannel>();
+    let greeting = '';
+    let software = '';
+    let failure: AppError | undefined;
+    let offered: { blob: Buffer; key: HostKey } | undefined;
+    let accepted: (HostKey & { firstSeen: string }) | undefined;
+    let settled = false;
+    let setClosed: (reason: AppError) => void = () => {};
+    const closed = new Promise<AppError>((done) => {
+      setClosed = done;
+    });
+
+    /** The first reason given counts: what follows from it says less. */
+    function fail(error: AppError): void {
+      failure ??= error;
+      socket.destroy();
+      if (settled) return;
+      settled = true;
+      signal?.removeEventListener('abort', abort);
+      reject(failure);
+    }
+
+    function abort(): void {
+      fail(new AppError('ssh_closed', { cause: 'aborted' }));
+    }
+
+    function explain(cause: unknown): AppError {
+      if (settled) return new AppError('ssh_closed', { cause });
+      if (TURNED_AWAY.test(greeting)) {
+        return new AppError('ssh_busy', { detail: 'its sshd turns new connections away for now', cause });
+      }
+      const level = (cause as { level?: unknown }).level;
+      if (level === 'client-authentication' || (accepted && /authentication fail/i.test(String(cause)))) {
+        return new AppError('auth_failed', { cause });
+      }
+      return new AppError('host_unreachable', { cause });
+    }
+
+    // Any data is a sign of life: answers to pings queue behind the output of a slow link.
+    const silence = setTimeout(() => {
+      if (settled) fail(new AppError('ssh_closed', { cause: 'keepalive timeout' }));
+    }, limits.keepaliveIntervalMs * limits.keepaliveMisses);
+
+    function guard(data: Buffer): void {
+      silence.refresh();
+      if (!software && greeting.length < GREETING_BYTES) {
+        greeting = (greeting + data.toString('latin1')).slice(0, GREETING_BYTES);
+        software = /^SSH-[\d.]+-([^\s]+)/m.exec(greeting)?.[1] ?? '';
+        if (software) options.onSoftware?.(software);
+      }
+      // ssh2 lets a host overrun the window (mscdex/ssh2#1505), and answers it without looking whether it reads.
+      let unread = 0;
+      for (const channel of channels) unread = Math.max(unread, channel.readableLength);
+      if (unread > limits.unreadBytes || socket.writableLength > limits.unsentBytes) {
+        fail(new AppError('ssh_connection_error', { cause: 'the host does not keep to flow control' }));
+      }
+    }
+
+    // For the whole life of the client, and after `end()` too: an 'error' nobody listens to ends the process
+    // (mscdex/ssh2#902, #1022).
+    client.on('error', (error: Error) => fail(explain(error)));
+    client.on('close', () => {
+      clearTimeout(silence);
+      if (!settled) fail(explain(new Error('closed during the handshake')));
+      failure ??= new AppError('ssh_closed');
+      setClosed(failure);
+    });
+    client.on('change password', () => {
+      fail(new AppError('auth_failed', { detail: 'the password has expired' }));
+    });
+    client.on('ready', () => {
+      if (settled || !accepted) return abort();
+      settled = true;
+      signal?.removeEventListener('abort', abort);
+      silence.refresh();
+      resolve({ hostKey: accepted, closed, start, end });
+    });
+
+    function verify(blob: Buffer, answer: (permitted: boolean) => void): void {
+      // Key re-exchange asks again: the key must still be the one that was accepted.
+      if (offered) {
+        const same = offered.blob.equals(blob);
+        if (!same) fail(new AppError('host_key_changed'));
+        answer(same && accepted !== undefined);
+        return;
+      }
+      const key = fingerprint(blob);
+      offered = { blob: Buffer.from(blob), key };
+      options.verifyHostKey(key).then(
+        ({ firstSeen }) => {
+          if (failure) return;
+          accepted = { ...key, firstSeen };
+          answer(true);
+        },
+        (error: unknown) => {
+          fail(error instanceof AppError ? error : new AppError('host_unreachable', { cause: error }));
+        },
+      );
+    }
+
+    function start(
+      command: string,
+      { signal: aborting, onFreed }: { signal?: AbortSignal; onFreed: () => void },
+    ): Promise<RemoteProcess> {
+      return new Promise((started, refused) => {
+        let waiting = true;
+        let freed = false;
+        function free(): void {
+          if (freed) return;
+          freed = true;
+          onFreed();
+        }
+        /** Gives the caller up; the channel, should it still open, is closed as soon as it does. */
+        function giveUp(error: AppError): void {
+          if (!waiting) return;
+          waiting = false;
+          clearTimeout(timer);
+          aborting?.removeEventListener('abort', onAbort);
+          refused(error);
+        }
+        function onAbort(): void {
+          giveUp(new AppError('ssh_closed', { cause: 'aborted' }));
+        }
+        const timer = setTimeout(
+          () => giveUp(new AppError('ssh_connection_error', { cause: 'opening a channel took too long' })),
+          limits.openTimeoutMs,
+        );
+        aborting?.addEventListener('abort', onAbort, { once: true });
+        void closed.then((reason) => {
+          giveUp(reason);
+          free();
+        });
+        try {
+          client.exec(command, (error, channel) => {
+            if (error) {
+              // With a reason it is the host that opened no channel (RFC 4254 5.1).
+              const code = 'reason' in error ? 'ssh_busy' : 'ssh_connection_error';
+              giveUp(failure ?? new AppError(code, { cause: error }));
+              return free();
+            }
+            channels.add(channel);
+            channel.on('close', () => channels.delete(channel));
+            const process = createRemoteProcess(channel, closed, {
+              closeTimeoutMs: limits.closeTimeoutMs,
+              onFreed: free,
+            });
+            if (!waiting) return void process.close();
+            waiting = false;
+            clearTimeout(timer);
+            aborting?.removeEventListener('abort', onAbort);
+            started(process);
+          });
+        } catch (cause) {
+          giveUp(failure ?? new AppError('ssh_closed', { cause }));
+          free();
+        }
+      });
+    }
+
+    let ending: Promise<void> | undefined;
+    function end(): Promise<void> {
+      ending ??= (async () => {
+        client.end();
+        const timer = setTimeout(() => socket.destroy(), END_TIMEOUT_MS);
+        await closed;
+        clearTimeout(timer);
+      })();
+      return ending;
+    }
+
+    signal?.addEventListener('abort', abort, { once: true });
+    client.connect({
+      sock: socket,
+      username: options.username,
+      hostVerifier: verify,
+      authHandler: createAuthHandler(options.username, options.authentication, (detail) =>
+        fail(new AppError('auth_failed', detail === undefined ? {} : { detail })),
+      ) as ssh2.AuthHandlerMiddleware,
+      readyTimeout: limits.readyTimeoutMs,
+      keepaliveInterval: limits.keepaliveIntervalMs,
+      // Ours is the limit (see `silence`): ssh2 takes a slow link under load for a dead one.
+      keepaliveCountMax: Number.MAX_SAFE_INTEGER,
+      // A host could send us a decompression bomb.
+      algorithms: { compress: ['none'] },
+    });
+    socket.on('data', guard);
+  });
+}
