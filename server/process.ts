@@ -1,0 +1,96 @@
+import type { Config, ConfigResult } from './config.ts';
+import { createLogger } from './core/logger.ts';
+import type { Logger, Stoppable } from './core/types.ts';
+
+/** A whole server, built but not yet listening. */
+export interface App extends Stoppable {
+  /** Resolves once it accepts connections. @returns its address as a browser would take it, with the real port */
+  listen(): Promise<{ url: string }>;
+}
+
+export type CreateApp = (config: Config, logger: Logger) => Promise<App>;
+
+/** Longest orderly stop, in ms; then the process ends anyway: [RUN-5] allows 10 s in all. */
+const STOP_TIMEOUT_MS = 9_500;
+/**
+ * The same signal again within this time, in ms, counts as one: npm forwards a Ctrl-C that the terminal has already sent
+ * to the whole process group.
+ */
+const SAME_SIGNAL_MS = 100;
+
+/**
+ * The life of the server's process [RUN-4] [RUN-5]: complains about every faulty variable at once, starts, says when it
+ * is ready, stops in order on SIGTERM, SIGINT and SIGHUP with exit code 0, at once with code 1 on a second one. An error
+ * that nothing caught is logged and ends the process in order with code 1.
+ */
+export async function runProcess(settings: ConfigResult, createApp: CreateApp): Promise<void> {
+  if (!settings.ok) {
+    const lines = ['Tailwire cannot start. These variables are not right:', ...settings.problems];
+    process.stderr.write(`${lines.join('\n  - ')}\nEvery variable is explained in .env.example.\n`);
+    process.exitCode = 1;
+    return;
+  }
+  const { config } = settings;
+  const logger = createLogger({ level: config.logLevel, format: config.logFormat });
+  let app: App | undefined;
+  let stoppingSince: number | undefined;
+
+  async function end(exitCode: number): Promise<never> {
+    stoppingSince = Date.now();
+    setTimeout(() => {
+      logger.error('Stopping took too long', { ms: STOP_TIMEOUT_MS });
+      process.exit(1);
+    }, STOP_TIMEOUT_MS);
+    try {
+      await app?.stop();
+    } catch (error) {
+      logger.error('Stopping failed', { error });
+      process.exit(1);
+    }
+    process.exit(exitCode);
+  }
+
+  let firstSignal: NodeJS.Signals | undefined;
+  const onSignal = (signal: NodeJS.Signals) => {
+    if (stoppingSince === undefined) {
+      firstSignal = signal;
+      logger.info('Stopping', { signal });
+      void end(0);
+    } else if (signal !== firstSignal || Date.now() - stoppingSince > SAME_SIGNAL_MS) {
+      logger.warn('Stopping at once', { signal });
+      process.exit(1);
+    }
+  };
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, onSignal);
+
+  const onError = (error: unknown) => {
+    logger.error('Nothing caught this error; stopping', { error });
+    if (stoppingSince === undefined) void end(1);
+    else process.exit(1);
+  };
+  process.on('uncaughtException', onError);
+  process.on('unhandledRejection', onError);
+
+  for (const notice of config.notices) logger.info(notice);
+  try {
+    app = await createApp(config, logger);
+    const { url } = await app.listen();
+    process.stdout.write(`Tailwire ready on ${url}\n`);
+  } catch (error) {
+    const reason = listenProblem(error, config);
+    if (reason === null) logger.error('Tailwire cannot start', { error });
+    else process.stderr.write(`Tailwire cannot start: ${reason}\n`);
+    await end(1);
+  }
+}
+
+/** A sentence for the errors of listen(2) that an operator can mend. */
+function listenProblem(error: unknown, config: Config): string | null {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  const at = `${config.host}:${config.port}`;
+  if (code === 'EADDRINUSE') return `${at} is in use. Stop the other process, or set PORT to another port.`;
+  if (code === 'EACCES') return `this user may not listen on ${at}. Set PORT to 1024 or above.`;
+  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
+    return `this machine has no address ${config.host}. Set HOST.`;
+  return null;
+}

@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { until } from '../support/until.ts';
+
+/** A started process, with all it has printed so far. */
+interface Started {
+  child: ChildProcess;
+  output(): string;
+  exit: Promise<number | null>;
+  ready(): Promise<string>;
+}
+
+describe('process', () => {
+  const children: ChildProcess[] = [];
+  afterEach(() => {
+    for (const child of children.splice(0)) child.kill('SIGKILL');
+  });
+
+  function start(env: Record<string, string> = {}): Started {
+    const child = spawn(process.execPath, ['--import=tsx', 'test/support/fake-main.ts'], {
+      env: { PATH: process.env.PATH, PORT: '0', ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    children.push(child);
+    let text = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on('data', (chunk) => {
+        text += String(chunk);
+      });
+    }
+    const exit = once(child, 'close').then(([code]) => (typeof code === 'number' ? code : null));
+    const pattern = /^Tailwire ready on (http:\/\/127\.0\.0\.1:\d+)$/m;
+    return {
+      child,
+      output: () => text,
+      exit,
+      async ready() {
+        await until(() => pattern.test(text), 10_000);
+        return pattern.exec(text)?.[1] ?? assert.fail();
+      },
+    };
+  }
+
+  it('[RUN-4] says that it is ready, with its real port, once it accepts connections', async () => {
+    const run = start();
+    const url = await run.ready();
+    assert.equal(await (await fetch(url)).text(), 'ok');
+    assert.match(run.output(), /Made up for this run.*SESSION_SECRET/);
+  });
+
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    it(`[RUN-5] stops in order and exits 0 on ${signal}`, async () => {
+      const run = start();
+      await run.ready();
+      run.child.kill(signal);
+      assert.equal(await run.exit, 0);
+      assert.match(run.output(), /^stop called$/m);
+    });
+  }
+
+  it('[RUN-5] exits at once on a second signal', async () => {
+    const run = start({ FAKE_STOP: 'never' });
+    await run.ready();
+    run.child.kill('SIGTERM');
+    await until(() => run.output().includes('stop called'));
+    const began = Date.now();
+    // The same signal twice within 0.1 s counts as one, so another one is sent.
+    run.child.kill('SIGINT');
+    assert.equal(await run.exit, 1);
+    assert.ok(Date.now() - began < 2000);
+  });
+
+  it('[RUN-5] ends within 10 s even if a stop hangs, and says so', async function () {
+    this.timeout(20_000);
+    const run = start({ FAKE_STOP: 'never' });
+    await run.ready();
+    const began = Date.now();
+    run.child.kill('SIGTERM');
+    assert.equal(await run.exit, 1);
+    assert.ok(Date.now() - began < 10_500);
+    assert.match(run.output(), /Stopping took too long/);
+  });
+
+  it('[RUN-5] exits 1 where stopping fails', async () => {
+    const run = start({ FAKE_STOP: 'fails' });
+    await run.ready();
+    run.child.kill('SIGTERM');
+    assert.equal(await run.exit, 1);
+    assert.match(run.output(), /stop of the test failed/);
+  });
+
+  it('logs an error that nothing caught, stops in order and exits 1', async () => {
+    const run = start();
+    await run.ready();
+    run.child.kill('SIGUSR2');
+    assert.equal(await run.exit, 1);
+    assert.match(run.output(), /crash of the test/);
+    assert.match(run.output(), /^stop called$/m);
+  });
+
+  it('says what to do about a port in use', async () => {
+    const other = createServer();
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+    const address = other.address();
+    const port = typeof address === 'object' && address !== null ? address.port : 0;
+    try {
+      const run = start({ PORT: String(port) });
+      assert.equal(await run.exit, 1);
+      assert.match(run.output(), new RegExp(`127\\.0\\.0\\.1:${port} is in use.*PORT`));
+    } finally {
+      other.close();
+    }
+  });
+
+  it('[RUN-4] prints every faulty variable at once and exits 1', async () => {
+    const run = start({ NODE_ENV: 'production', LOG_LEVEL: 'loud', SESSION_SECRET: 'change-me' });
+    assert.equal(await run.exit, 1);
+    for (const name of ['REDIS_URL', 'LOG_LEVEL', 'SESSION_SECRET'])
+      assert.match(run.output(), new RegExp(`^ {2}- ${name} .*Example: `, 'm'));
+    assert.doesNotMatch(run.output(), /ready|change-me|at .*\.ts/);
+  });
+});
