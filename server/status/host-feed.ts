@@ -173,7 +173,9 @@ export function createHostFeed(key: string, deps: HostFeedDeps, after: Promise<v
     const publishing = board.publish(key, full).then((accepted) => {
       if (accepted || lease !== holding) return;
       lease = null;
-      void standDown().then(compete);
+      void standDown();
+      cancel.retry();
+      if (!ended) cancel.retry = clock.after(LEASE_RETRY, () => void compete());
       return holding.release();
     });
     void bestEffort('publishing status', publishing);

@@ -25,18 +25,18 @@ export const PROPERTIES = [
 type Properties = ReadonlyMap<string, string>;
 
 /** ActiveState in one word [SIO-6]; a state of a newer systemd that is not here becomes `unknown`. */
-const STATUS_OF: Readonly<Record<string, StatusWord>> = {
-  active: 'active',
-  inactive: 'inactive',
-  failed: 'failed',
-  activating: 'activating',
-  deactivating: 'deactivating',
-  reloading: 'reloading',
+const STATUS_OF: ReadonlyMap<string, StatusWord> = new Map([
+  ['active', 'active'],
+  ['inactive', 'inactive'],
+  ['failed', 'failed'],
+  ['activating', 'activating'],
+  ['deactivating', 'deactivating'],
+  ['reloading', 'reloading'],
   // Since systemd 257: re-reading extensions while it runs on, so nothing else than a reload for a viewer.
-  refreshing: 'reloading',
+  ['refreshing', 'reloading'],
   // Not running, its directories are being cleaned (`systemctl clean`).
-  maintenance: 'inactive',
-};
+  ['maintenance', 'inactive'],
+]);
 
 /** What systemd prints for a 64-bit counter that it does not have: the largest number, in older versions. */
 const NOT_SET = 2 ** 64;
@@ -80,7 +80,7 @@ function* blocks(output: string): Generator<Properties> {
 }
 
 function statusWord(properties: Properties): StatusWord {
-  const word = STATUS_OF[properties.get('ActiveState') ?? ''] ?? 'unknown';
+  const word = STATUS_OF.get(properties.get('ActiveState') ?? '') ?? 'unknown';
   const resting = word === 'inactive' || word === 'failed';
   // A unit whose file was deleted while it runs is `not-found` too, but still running: what runs counts.
   return properties.get('LoadState') === 'not-found' && resting ? 'not_installed' : word;
