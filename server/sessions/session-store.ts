@@ -182,9 +182,6 @@ function createSessionStore(records: SessionRecords, options: SessionStoreOption
     },
     claimProof: (session, holdMs): Promise<ProofRecord> =>
       records.claimProof(session.id, marksOf(session), holdMs),
-    async readProof(session) {
-      return records.readProof(session.id, marksOf(session));
-    },
     async failProof(session, code: ErrorCode | null, rememberMs) {
       const [mark = ''] = marksOf(session);
       await records.writeProof(session.id, mark, code === null ? null : { failed: code }, rememberMs);

@@ -68,8 +68,6 @@ export interface SessionFates {
 export interface SessionProofs {
   /** `taken`: the caller's to prove within `holdMs`; `busy`: another is at it. @throws AppError store_unavailable */
   claimProof(session: Session, holdMs: number): Promise<'taken' | 'busy' | 'proven' | { failed: ErrorCode }>;
-  /** The same look without taking it; null where nobody is at it. */
-  readProof(session: Session): Promise<'taken' | 'busy' | 'proven' | { failed: ErrorCode } | null>;
   /** Writes a failure down for `rememberMs`, so that the others do not repeat it; null gives the claim back. */
   failProof(session: Session, code: ErrorCode | null, rememberMs: number): Promise<void>;
 }

@@ -1,0 +1,68 @@
+import {
+  type RateLimiterAbstract,
+  RateLimiterMemory,
+  RateLimiterRedis,
+  RateLimiterRes,
+} from 'rate-limiter-flexible';
+import type { RedisConnections } from '../redis/connections.ts';
+
+/** `retryMs` until it may be tried again. `busy`: not failures but attempts still under way use the budget up. */
+export type BudgetAnswer = { ok: true } | { ok: false; retryMs: number; busy: boolean };
+
+/**
+ * So many points of failure within a time, for each key. Points are taken before an attempt and given back after a
+ * success: a limit that is looked at first and counted afterwards lets a burst of parallel attempts through.
+ */
+export interface FailureBudget {
+  take(key: string, points: number): Promise<BudgetAnswer>;
+  /** Ends what `take` began: `taken` points were reserved, `cost` were deserved. */
+  settle(key: string, taken: number, cost: number): Promise<void>;
+}
+
+/** Shared by all instances through Redis; while that is away each instance counts for itself, so the limit never opens. */
+export function createFailureBudget(options: {
+  points: number;
+  durationS: number;
+  redis?: RedisConnections;
+}): FailureBudget {
+  const { points, durationS, redis } = options;
+  // Whole key names come from server/redis/keys.ts.
+  const limits = { points, duration: durationS, keyPrefix: '' };
+  const memory = new RateLimiterMemory(limits);
+  const limiter: RateLimiterAbstract = redis
+    ? new RateLimiterRedis({
+        ...limits,
+        storeClient: redis.commands,
+        rejectIfRedisNotReady: true,
+        insuranceLimiter: memory,
+      })
+    : memory;
+  /** Points of attempts under way on this instance. */
+  const pending = new Map<string, number>();
+
+  function addPending(key: string, by: number): void {
+    const sum = (pending.get(key) ?? 0) + by;
+    if (sum > 0) pending.set(key, sum);
+    else pending.delete(key);
+  }
+
+  return {
+    async take(key, wanted) {
+      try {
+        await limiter.consume(key, wanted);
+        addPending(key, wanted);
+        return { ok: true };
+      } catch (error) {
+        if (!(error instanceof RateLimiterRes)) throw error;
+        await limiter.reward(key, wanted);
+        const failures = error.consumedPoints - wanted - (pending.get(key) ?? 0);
+        return { ok: false, retryMs: error.msBeforeNext, busy: failures + wanted <= points };
+      }
+    },
+    async settle(key, taken, cost) {
+      addPending(key, -taken);
+      if (cost < taken) await limiter.reward(key, taken - cost);
+      if (cost > taken) await limiter.penalty(key, cost - taken);
+    },
+  };
+}
