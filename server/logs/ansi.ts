@@ -5,9 +5,11 @@ const BEL = 0x07;
 const C1_CSI = 0x9b;
 
 /** Anything that may start an escape sequence. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
 const MAY_ESCAPE = /[\u001b\u0090\u0098\u009b\u009d-\u009f]/;
 
 /** Control characters but tab and line feed, and the bidirectional overrides and isolates (Unicode UAX 9). */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
 const UNSAFE = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/;
 const UNSAFE_ALL = new RegExp(UNSAFE.source, 'g');
 
@@ -48,7 +50,7 @@ export function stripAnsi(text: string): string {
     let end: number;
     if (code === C1_CSI || kind === 0x5b) end = csiEnd(text, body);
     else if (kind === 0x50 || kind === 0x58 || (kind >= 0x5d && kind <= 0x5f)) {
-      const close = stringsEnd ? stringEnd(text, body) : -1;
+      const close: number = stringsEnd ? stringEnd(text, body) : -1;
       stringsEnd = close >= 0;
       end = close >= 0 ? close : body;
     } else if (!escaped) continue;

@@ -1,0 +1,122 @@
+import { OPEN_CURLY } from './chars.ts';
+import { createFields } from './fields.ts';
+import { type JsonMembers, type JsonValue, readObject } from './json.ts';
+import { levelOfValue } from './level.ts';
+import { whenOf, whenOfEpoch } from './time.ts';
+import { entry, type Line, NO_TIME, type ParsedLine, type When } from './types.ts';
+
+const TIME_KEYS = ['@timestamp', 'ts', 'time', 'timestamp', 't'];
+const LEVEL_KEYS = ['level', 'lvl', 'severity'];
+
+function take(members: JsonMembers, key: string | undefined): JsonValue | undefined {
+  if (key === undefined) return undefined;
+  const value = members.get(key);
+  members.delete(key);
+  return value;
+}
+
+function timeOf(value: JsonValue): When | null {
+  if (value.kind === 'number') return whenOfEpoch(value.text);
+  return value.kind === 'string' ? whenOf(value.text.trim()) : null;
+}
+
+/** The first key that is there with a text to name a logger by. */
+function firstText(members: JsonMembers, keys: string[]): string | undefined {
+  return keys.find((key) => members.get(key)?.kind === 'string');
+}
+
+/** What the loggers differ in, told from the keys that are there: which key names the logger. */
+function targetKey(
+  members: JsonMembers,
+  when: JsonValue | undefined,
+  timeKey: string,
+  hint: string,
+): string | undefined {
+  const written = when?.kind === 'string';
+  // log4j layout of besu, teku and web3signer.
+  if (members.has('class') && members.has('thread')) return firstText(members, ['class']);
+  // chronicles (nimbus).
+  if (members.has('topics')) return firstText(members, ['topics']);
+  if (hint === 'nimbus' || hint === 'lighthouse')
+    return firstText(members, ['service', 'component', 'module']);
+  const common = firstText(members, ['logger', 'component']);
+  if (common !== undefined && hint !== 'vouch') return common;
+  // zerolog: written `time` with `message`. winston's default `service` comes with `timestamp` or without a time.
+  if (timeKey === 'time' && written && !members.has('msg')) return firstText(members, ['service']);
+  // logrus: written `time` with `msg`.
+  if (timeKey === 'time' && written) return firstText(members, ['module', 'prefix']);
+  return undefined;
+}
+
+/** zap's short keys, as ssv uses them: `L T N M`. */
+function parseShortKeys(members: JsonMembers): ParsedLine | null {
+  if (!members.has('L') || !(members.has('M') || members.has('T'))) return null;
+  const level = take(members, 'L');
+  const time = take(members, 'T');
+  const target = take(members, 'N');
+  const message = take(members, 'M');
+  const when = (time && timeOf(time)) ?? NO_TIME;
+  return finish(
+    members,
+    entry(levelOfValue(level?.text ?? ''), when, target?.text ?? null, message?.text ?? ''),
+  );
+}
+
+/** tracing-subscriber's JSON: message and fields one level down, under `fields`. */
+function liftFields(members: JsonMembers): void {
+  const inner = members.get('fields');
+  if (inner?.kind !== 'nested' || inner.text.charCodeAt(0) !== OPEN_CURLY || !members.has('target')) return;
+  const lifted = readObject(inner.text, 0);
+  if (!lifted?.has('message')) return;
+  members.delete('fields');
+  for (const [key, value] of lifted) if (!members.has(key)) members.set(key, value);
+}
+
+function finish(members: JsonMembers, parsed: ParsedLine): ParsedLine {
+  const fields = createFields();
+  for (const [key, value] of members) fields.set(key, value.text);
+  return { ...parsed, fields: fields.all };
+}
+
+/**
+ * A JSON object on a line of its own, as pino, winston, zap, zerolog, logrus, slog, chronicles and log4j write it.
+ * An object without level, message and time is somebody's data, not an entry: null.
+ */
+export function parseJson({ text, hint }: Line): ParsedLine | null {
+  const members = readObject(text, 0);
+  if (members === null) return null;
+  const short = parseShortKeys(members);
+  if (short !== null) return short;
+  const tracing = members.has('fields') && members.has('target');
+  if (tracing) liftFields(members);
+
+  const levelKey = LEVEL_KEYS.find((key) => {
+    const value = members.get(key);
+    return value !== undefined && value.kind !== 'nested';
+  });
+  const timeKey = TIME_KEYS.find((key) => {
+    const value = members.get(key);
+    return value !== undefined && timeOf(value) !== null;
+  });
+  const preferMessage =
+    hint === 'json-winston' || hint === 'vouch' || (members.has('class') && members.has('thread'));
+  const messageKey = (preferMessage ? ['message', 'msg'] : ['msg', 'message']).find((key) =>
+    members.has(key),
+  );
+  if (levelKey === undefined && (messageKey === undefined || timeKey === undefined)) return null;
+
+  const level = take(members, levelKey);
+  const time = take(members, timeKey);
+  const message = take(members, messageKey);
+  const pino = level?.kind === 'number' || time?.kind === 'number';
+  const named = tracing ? 'target' : targetKey(members, time, timeKey ?? '', hint);
+  const target = take(
+    members,
+    named ?? (pino && timeKey !== 'ts' ? firstText(members, ['name']) : undefined),
+  );
+  const when = (time && timeOf(time)) ?? NO_TIME;
+  return finish(
+    members,
+    entry(levelOfValue(level?.text ?? ''), when, target?.text ?? null, message?.text ?? ''),
+  );
+}
