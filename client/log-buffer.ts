@@ -1,14 +1,16 @@
 import type { LogGap } from '../shared/events.ts';
 import { LEVELS, type Level, type LogEntry } from '../shared/log-entry.ts';
-import { completeEntry, type GapReason, type LogItem } from './log-item.ts';
+import { completeEntry, type GapReason, type LogItem, type SharedFields } from './log-item.ts';
 
 /** Lines of each level in the buffer; `unknown` are those without one. */
 export type LevelCounts = Readonly<Record<Level | 'unknown', number>>;
 
 export interface LogBuffer {
-  append(entries: readonly LogEntry[]): void;
+  append(entries: readonly LogEntry[], batch?: SharedFields): void;
   appendGap(gap: Pick<LogGap, 'from' | 'to'> & { reason: GapReason }): void;
-  /** Puts older lines in front and makes room for them, at most up to four times the capacity. */
+  /** Makes room for older lines: four times the capacity from now on, so that nothing falls out while they are fetched. */
+  grow(): void;
+  /** Puts older lines in front. */
   prepend(entries: readonly LogEntry[]): void;
   /** Empties it; sequence numbers go on, so that nothing is taken for something older. */
   clear(): void;
@@ -79,10 +81,10 @@ export function createLogBuffer(options: LogBufferOptions = {}): LogBuffer {
   }
 
   return {
-    append(entries) {
+    append(entries, batch) {
       if (entries.length === 0) return;
       for (const entry of entries) {
-        const item = completeEntry(entry, nextSeq, items.at(-1));
+        const item = completeEntry(entry, nextSeq, items.at(-1), batch);
         nextSeq += 1;
         items.push(item);
         count(item, 1);
@@ -97,6 +99,9 @@ export function createLogBuffer(options: LogBufferOptions = {}): LogBuffer {
       trim();
       changed();
     },
+    grow() {
+      limit = capacity * GROWTH;
+    },
     prepend(entries) {
       if (entries.length === 0) return;
       const firstSeq = items[head]?.seq ?? nextSeq;
@@ -108,7 +113,6 @@ export function createLogBuffer(options: LogBufferOptions = {}): LogBuffer {
       }
       items = [...older, ...items.slice(head)];
       head = 0;
-      limit = Math.min(capacity * GROWTH, Math.max(limit, items.length));
       trim();
       changed();
     },

@@ -1,4 +1,4 @@
-import type { LogGap } from '../shared/events.ts';
+import type { LogBatch, LogGap } from '../shared/events.ts';
 import type { Level, LogEntry } from '../shared/log-entry.ts';
 
 /** A journal line with everything filled in that a batch leaves out. */
@@ -41,6 +41,9 @@ export interface LogGapItem {
 
 export type LogItem = LogLine | LogGapItem;
 
+/** What a batch says once for all its entries. */
+export type SharedFields = Pick<LogBatch, 'pid' | 'identifier'>;
+
 /** No fields: one frozen object for all lines without any. */
 const NO_FIELDS: Readonly<Record<string, string>> = Object.freeze({});
 
@@ -48,8 +51,14 @@ const NO_FIELDS: Readonly<Record<string, string>> = Object.freeze({});
  * Fills in what a batch leaves out [SIO-3]: no message means the line itself, no fields none, no continuation false.
  *
  * @param above the item before it, which a continuation belongs to
+ * @param batch what all entries of the batch share
  */
-export function completeEntry(entry: LogEntry, seq: number, above?: LogItem): LogLine {
+export function completeEntry(
+  entry: LogEntry,
+  seq: number,
+  above?: LogItem,
+  batch: SharedFields = {},
+): LogLine {
   const level = entry.level ?? null;
   const continuation = entry.continuation ?? false;
   const inherits = continuation && level === null && above?.kind === 'line';
@@ -64,8 +73,8 @@ export function completeEntry(entry: LogEntry, seq: number, above?: LogItem): Lo
     target: entry.target ?? null,
     message: entry.message ?? entry.line,
     fields: entry.fields ?? NO_FIELDS,
-    pid: entry.pid ?? null,
-    identifier: entry.identifier ?? null,
+    pid: entry.pid ?? batch.pid ?? null,
+    identifier: entry.identifier ?? batch.identifier ?? null,
     continuation,
   };
 }

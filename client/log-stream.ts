@@ -217,13 +217,14 @@ export function createLogStream(
   }
 
   async function loadPage(limit: number): Promise<GatewayError | null> {
+    buffer.grow();
     const oldest = buffer.items().find((item) => item.kind === 'line');
     const started = life;
     const before = oldest?.kind === 'line' ? { before: oldest.id } : {};
     const answer = await connection.request('log_history', { service, limit, ...before });
     if (started !== life) return null;
     if (!answer.ok) return answer.error;
-    // Lines dropped at the old end meanwhile would leave a hole between the page and the rest.
+    // Had the oldest line fallen out meanwhile, there would be a hole between the page and the rest.
     const still = buffer.items().find((item) => item.kind === 'line');
     if (still === oldest) {
       buffer.prepend(answer.entries);
@@ -287,7 +288,7 @@ export function createLogStream(
       if (newest === undefined) return;
       cursor = newest.id;
       error = null;
-      buffer.append(withoutHeld(batch.entries));
+      buffer.append(withoutHeld(batch.entries), batch);
       changed();
     },
     onGap(gap) {

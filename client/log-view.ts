@@ -86,6 +86,13 @@ export function createLogView(stream: LogStream, initialFilter: LogFilter = {}):
     return snapshot;
   }
 
+  /** The standing picture anew, up to where it ended: the filter or the old end is another one. */
+  function refreeze(): void {
+    if (frozen === null) return;
+    const { last } = frozen;
+    frozen = { last, lines: stream.get().items.filter((item) => item.seq <= last && shown(item)) };
+  }
+
   function changed(): void {
     snapshot = null;
     listeners.notify();
@@ -105,10 +112,7 @@ export function createLogView(stream: LogStream, initialFilter: LogFilter = {}):
       filter = next;
       compiled = compileFilter(next);
       seen = null;
-      if (frozen !== null) {
-        const { last } = frozen;
-        frozen = { last, lines: stream.get().items.filter((item) => item.seq <= last && shown(item)) };
-      }
+      refreeze();
       changed();
     },
     pause() {
@@ -133,10 +137,11 @@ export function createLogView(stream: LogStream, initialFilter: LogFilter = {}):
       if (first !== undefined && floor > first.seq) {
         floor = Number.NEGATIVE_INFINITY;
         seen = null;
-        changed();
-        return;
+      } else {
+        await stream.loadOlder();
       }
-      await stream.loadOlder();
+      refreeze();
+      changed();
     },
     retry: stream.retry,
   };

@@ -22,6 +22,8 @@ export interface StatusSnapshot {
   readonly isStale: boolean;
   /** The last checks of each service, oldest first. */
   readonly history: Readonly<Record<string, readonly StatusCheck[]>>;
+  /** CPU used between the last two updates, as a share of one core, for the services that tell. */
+  readonly cpuShare: Readonly<Record<string, number>>;
   /** The last changes, newest first. */
   readonly transitions: readonly StatusTransition[];
 }
@@ -54,6 +56,7 @@ export const PENDING_STATUS: StatusSnapshot = Object.freeze({
   updatedAt: null,
   isStale: false,
   history: Object.freeze({}),
+  cpuShare: Object.freeze({}),
   transitions: Object.freeze([]),
 });
 
@@ -146,11 +149,40 @@ export function createStatusFeed(
         history[service] = [...(history[service] ?? []), { at, status }].slice(-HISTORY);
       }
       awaitNext();
-      set({ data: statuses, status: 'success', error: null, updatedAt: at, isStale: false, history });
+      const cpuShare = cpuShares(snapshot, statuses, at);
+      set({
+        data: statuses,
+        status: 'success',
+        error: null,
+        updatedAt: at,
+        isStale: false,
+        history,
+        cpuShare,
+      });
     },
     onTransition(transition) {
       if (!usage.inUse) return;
       set({ transitions: [transition, ...snapshot.transitions].slice(0, TRANSITIONS) });
     },
   };
+}
+
+/** A change pushed right behind a poll says nothing about the load; below this many ms the figure before stands. */
+const CPU_WINDOW = 500;
+
+function cpuShares(
+  before: StatusSnapshot,
+  now: readonly UnitStatus[],
+  at: number,
+): StatusSnapshot['cpuShare'] {
+  const elapsed = at - (before.updatedAt ?? at);
+  const shares: Record<string, number> = {};
+  for (const { service, cpuNsec, pid } of now) {
+    const last = before.data?.find((unit) => unit.service === service);
+    if (cpuNsec === undefined || last?.cpuNsec === undefined || last.pid !== pid) continue;
+    const share = (cpuNsec - last.cpuNsec) / 1e6 / elapsed;
+    if (elapsed >= CPU_WINDOW && share >= 0) shares[service] = share;
+    else if (before.cpuShare[service] !== undefined) shares[service] = before.cpuShare[service];
+  }
+  return shares;
 }

@@ -27,6 +27,16 @@ describe('client log buffer', () => {
     });
   });
 
+  it('[SIO-3] fills in what a batch says once for all its entries', () => {
+    const buffer = createLogBuffer();
+    buffer.append([entry(1), { ...entry(2), pid: 7 }], { pid: 5, identifier: 'geth' });
+    const pids = buffer.items().map((item) => item.kind === 'line' && [item.pid, item.identifier]);
+    assert.deepEqual(pids, [
+      [5, 'geth'],
+      [7, 'geth'],
+    ]);
+  });
+
   it('lets a continuation go by the level of its entry', () => {
     const buffer = createLogBuffer();
     buffer.append([
@@ -90,12 +100,13 @@ describe('client log buffer', () => {
     const buffer = createLogBuffer({ capacity: 10 });
     buffer.append(entries(101, 110));
     assert.equal(buffer.hasRoom, true);
+    buffer.grow();
     buffer.prepend(entries(91, 100));
     assert.equal(buffer.items().length, 20);
     assert.equal(buffer.dropped, 0);
     assert.equal(new Set(buffer.items().map((item) => item.seq)).size, 20);
     buffer.append(entries(111, 112));
-    assert.equal(buffer.items().length, 20, 'the grown size stays');
+    assert.equal(buffer.items().length, 22, 'the grown size stays');
     buffer.prepend(entries(1, 60));
     assert.equal(buffer.items().length, 40);
     assert.equal(buffer.hasRoom, false);
@@ -113,6 +124,7 @@ describe('client log buffer', () => {
     assert.deepEqual(buffer.items(), []);
     assert.equal(buffer.dropped, 0);
     buffer.append(entries(6, 8));
+    buffer.grow();
     buffer.prepend(entries(20, 30));
     note();
     assert.equal(seen.size, 5 + 14);
