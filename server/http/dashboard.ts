@@ -10,7 +10,7 @@ export const API_POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 
 const YEAR_S = 31_536_000;
 
 /**
- * Serves the exported dashboard from `directory`: extensionless addresses (`/watch` is `watch.html`), long caching for files
+ * Serves the exported dashboard from `directory`: extensionless addresses (`/watch` is `watch.html` or `watch/index.html`), long caching for files
  * named by their hash, and for each page a Content Security Policy that allows exactly its own inline scripts. Where
  * there is no export, `/` says how to make one.
  */
@@ -28,7 +28,6 @@ export function dashboardRoutes(directory: string): Router {
     express.static(dir, {
       extensions: ['html'],
       index: 'index.html',
-      redirect: false,
       setHeaders(res, file) {
         const policy = policies.get(file);
         if (policy) res.setHeader('Content-Security-Policy', policy);

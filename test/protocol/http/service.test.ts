@@ -127,6 +127,8 @@ describe('HTTP service routes', () => {
         `<html><script src="/_next/static/app.js"></script><script>${inline}</script><script id="x">${text}</script></html>`;
       await writeFile(path.join(dir, 'index.html'), page('one'));
       await writeFile(path.join(dir, 'watch.html'), page('two'));
+      await mkdir(path.join(dir, 'node'));
+      await writeFile(path.join(dir, 'node/index.html'), page('two'));
       await writeFile(path.join(dir, '404.html'), page('three'));
       await writeFile(path.join(dir, '_next/static/app.js'), 'run()');
     });
@@ -140,6 +142,8 @@ describe('HTTP service routes', () => {
         ['/', 'one', 'two'],
         ['/watch', 'two', 'one'],
         ['/watch?id=7', 'two', 'one'],
+        ['/node', 'two', 'one'],
+        ['/node/?id=7', 'two', 'one'],
       ]) {
         const response = await fetch(`${url}${address}`, { headers: { Accept: 'text/html' } });
         assert.equal(response.status, 200, address);
