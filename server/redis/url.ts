@@ -20,7 +20,9 @@ const PARAMETERS: Record<string, readonly string[]> = {
   'redis+sentinel:': ['tls', 'sentinelTls', 'sentinelUsername', 'sentinelPassword', ...TLS_PARAMETERS],
 };
 
-/** The password is part of what is parsed, so that no message may repeat the value itself. */
+/**
+ * No message repeats anything of the URL: a password with a `/`, `?` or `#` that nobody escaped may turn up as any part.
+ */
 function malformed(what: string): Error {
   return new Error(`the Redis URL ${what}; use ${FORMS}`);
 }
@@ -34,7 +36,7 @@ function decode(text: string, what: string): string {
 }
 
 function parseEndpoint(text: string, defaultPort: number): Endpoint {
-  const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([^:[\]\s]+))(?::(\d{1,5}))?$/.exec(text);
+  const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::(\d{1,5}))?$/.exec(text);
   const host = match?.[1] ?? match?.[2];
   const port = match?.[3] === undefined ? defaultPort : Number(match[3]);
   if (host === undefined) throw malformed('has no valid host');
@@ -81,7 +83,7 @@ export function parseRedisUrl(url: string): RedisAddress {
   const query = new URLSearchParams(match[4] ?? '');
   for (const name of query.keys()) {
     if (!allowed.includes(name))
-      throw malformed(`has a parameter that is not known here: ${name.slice(0, 40)}`);
+      throw malformed(`has a parameter that is not known here (known: ${allowed.join(', ') || 'none'})`);
   }
   const tls = {
     ...(parseFlag(query.get('tlsVerify'), 'tlsVerify', true) ? {} : { rejectUnauthorized: false }),
@@ -91,8 +93,9 @@ export function parseRedisUrl(url: string): RedisAddress {
   if (scheme === 'redis+sentinel:') {
     const sentinels = hosts.split(',').map((host) => parseEndpoint(host, 26_379));
     const [master, database, ...rest] = path;
-    const name = decode(master ?? '', 'master name');
-    if (name === '') throw malformed('names no master');
+    const name = master ?? '';
+    // The characters that sentinel.conf allows.
+    if (!/^[A-Za-z0-9._-]+$/.test(name)) throw malformed('names no valid master');
     if (rest.some((part) => part !== '')) throw malformed('has a path with too many parts');
     const db = parseDatabase(database);
     const masterTls = parseFlag(query.get('tls'), 'tls', false);

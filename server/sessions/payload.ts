@@ -49,7 +49,7 @@ const plainSchema = z.object({
       z.literal('').transform(() => PORT_DEFAULT),
     ])
     .nullish(),
-  lastAccessed: z.unknown(),
+  lastAccessed: z.unknown().optional(),
 });
 
 /** Earliest time a stamp is believed to mean, epoch ms: 2001, below which numbers are seconds or placeholders. */
