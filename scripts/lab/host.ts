@@ -164,12 +164,11 @@ function createHost({ record, container, folder, onRecord }: HostDeps): LabHost 
   };
 
   function processes(pattern: RegExp): { pid: number; command: string }[] {
-    const own = container.leader();
     const [group = ''] = record.cgroups;
     return cgroupProcesses(group).flatMap((pid) => {
       try {
         const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
-        const isHosts = pid >= own && /^NSpid:\s+\d+\s+\d/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+        const isHosts = /^NSpid:\s+\d+\s+\d/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
         return isHosts && pattern.test(command) ? [{ pid, command }] : [];
       } catch {
         return [];

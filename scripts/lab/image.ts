@@ -39,6 +39,9 @@ export const UNITS: readonly LabUnit[] = [
   },
 ];
 
+/** Not /etc: a unit file there cannot be masked (systemd.unit(5), unit file load path). */
+const UNIT_FOLDER = 'usr/local/lib/systemd/system';
+
 /** Nothing a lab host needs; without them it boots in under a second. */
 const MASKED = [
   'systemd-networkd.service',
@@ -94,7 +97,7 @@ export async function writeImage(root: string, identity: HostIdentity): Promise<
     await writeFile(path, file.content);
     await chmod(path, file.mode ?? 0o644);
   }
-  const units = join(root, 'etc/systemd/system');
+  const units = join(root, UNIT_FOLDER);
   for (const name of MASKED) await link('/dev/null', join(units, name));
   for (const { name, program } of UNITS) {
     await link('/usr/local/lib/tailwire/producer', join(root, program));
@@ -119,9 +122,9 @@ function files(identity: HostIdentity): ImageFile[] {
     { path: 'etc/systemd/journald.conf.d/lab.conf', content: JOURNALD_CONFIG },
     { path: 'usr/local/lib/tailwire/producer', content: producer, mode: 0o755 },
     { path: 'usr/local/bin/charon', content: CHARON, mode: 0o755 },
-    { path: 'etc/systemd/system/charon.service', content: charonUnit() },
+    { path: `${UNIT_FOLDER}/charon.service`, content: charonUnit() },
     ...UNITS.map((unit) => ({
-      path: `etc/systemd/system/${unit.name}.service`,
+      path: `${UNIT_FOLDER}/${unit.name}.service`,
       content: producerUnit(unit),
     })),
     { path: 'var/lib/tailwire/README', content: 'Flags of the lab.\n' },

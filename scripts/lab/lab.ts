@@ -65,13 +65,21 @@ export async function createLab(options: LabOptions): Promise<Lab> {
   const record = await prepare(rootfs, options.owned);
   const hosts: LabHost[] = [];
   let ending: Promise<void> | undefined;
+  let growing: Promise<unknown> = Promise.resolve();
 
   const down = () => {
     ending ??= takeDown(record.slot, record.id);
     return ending;
   };
 
-  async function grow(count: number): Promise<void> {
+  // One after the other: two callers that want more hosts must not boot the same one.
+  function grow(count: number): Promise<void> {
+    const grown = growing.then(() => bootUpTo(count));
+    growing = grown.catch(() => undefined);
+    return grown;
+  }
+
+  async function bootUpTo(count: number): Promise<void> {
     if (count > MAX_HOSTS) throw new Error(`A lab has at most ${MAX_HOSTS} hosts`);
     while (hosts.length < count) {
       const name = `node${hosts.length + 1}`;

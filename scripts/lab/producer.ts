@@ -49,8 +49,7 @@ export async function ask(
       clearTimeout(timer);
       fail('its process ended before it answered');
     });
-    socket.write(`${request}\n`);
-    socket.write(payload);
+    socket.write(Buffer.concat([Buffer.from(`${request}\n`), payload]));
   });
 }
 

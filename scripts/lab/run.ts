@@ -53,6 +53,9 @@ export function run(program: string, args: readonly string[], options: RunOption
       clearTimeout(timer);
       const stdout = Buffer.concat(outputs.stdout).toString();
       const stderr = Buffer.concat(outputs.stderr).toString();
+      if (sizes.stdout > MAX_OUTPUT || sizes.stderr > MAX_OUTPUT) {
+        return reject(new Error(`Printed more than ${MAX_OUTPUT} bytes: ${what}`));
+      }
       if (late)
         return reject(new Error(`Took longer than ${timeoutMs} ms: ${what}\n${tail(stderr || stdout)}`));
       if (code !== 0 && !options.allowFailure) {
