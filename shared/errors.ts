@@ -168,7 +168,7 @@ export const ERRORS = {
     hint: 'Add the user to the group systemd-journal (sudo usermod -aG systemd-journal USER), then log in again.',
   },
   log_stream_failed: {
-    message: 'Failed to start log stream',
+    message: 'Failed to start log stream for {service}',
     status: 502,
     retryable: true,
     hint: 'The stream is started again by itself.',
@@ -222,11 +222,18 @@ export interface ErrorPayload {
   service?: string;
 }
 
-/** Builds the payload of an error from the table; `detail` is appended to the table's text as `text: detail`. */
-export function errorPayload(code: ErrorCode, extra: { detail?: string; service?: string } = {}): ErrorPayload {
+/**
+ * Builds the payload of an error from the table: `{service}` in its text is filled in, `detail` is appended as
+ * `text: detail`.
+ */
+export function errorPayload(
+  code: ErrorCode,
+  extra: { detail?: string; service?: string } = {},
+): ErrorPayload {
   const row = ERRORS[code];
+  const text = row.message.replace('{service}', extra.service ?? 'the service');
   return {
-    message: extra.detail ? `${row.message.replace(/\.$/, '')}: ${extra.detail}` : row.message,
+    message: extra.detail ? `${text.replace(/\.$/, '')}: ${extra.detail}` : text,
     code,
     retryable: row.retryable,
     hint: row.hint,

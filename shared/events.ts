@@ -77,8 +77,11 @@ export interface LogData extends LogEntry {
   service: string;
 }
 
+/** Entries of one frame. `pid` and `identifier` stand here where all entries share them, and not in the entries. */
 export interface LogBatch {
   service: string;
+  pid?: number;
+  identifier?: string;
   entries: LogEntry[];
 }
 

@@ -25,6 +25,7 @@ export type Login = (request: {
 
 export interface LogDownloadRequest {
   session: Session;
+  clientAddress: string;
   service: string;
   /** Epoch ms, inclusive. */
   since?: number;

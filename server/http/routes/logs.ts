@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { MAX_PATTERN } from '../../../shared/events.ts';
 import { type CompleteLogEntry, levelSchema } from '../../../shared/log-entry.ts';
 import { normalizeUnit } from '../../../shared/unit-name.ts';
+import { clientAddress } from '../../core/client-address.ts';
 import { AppError } from '../../core/errors.ts';
 import { requireSession } from '../guards.ts';
 import { requestIdOf } from '../request-context.ts';
@@ -54,7 +55,13 @@ export function logRoutes(deps: HttpDeps): Router {
     const gone = new AbortController();
     res.once('close', () => gone.abort());
 
-    const request: LogDownloadRequest = { session, service, ...withoutUndefined(query), signal: gone.signal };
+    const request: LogDownloadRequest = {
+      session,
+      clientAddress: clientAddress(req, deps.trust),
+      service,
+      ...withoutUndefined(query),
+      signal: gone.signal,
+    };
     const entries = deps.downloads.download(request)[Symbol.asyncIterator]();
     // The first entry before the headers: what fails until then is answered as an error.
     const first = await entries.next();

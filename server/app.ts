@@ -1,0 +1,233 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
+import { createMemoryLeases, createMemoryStreams } from './cluster/memory.ts';
+import { createRedisLeases } from './cluster/redis-leases.ts';
+import { createRedisStreams } from './cluster/redis-streams.ts';
+import type { Config } from './config.ts';
+import { createProxyTrust } from './core/client-address.ts';
+import { createLifecycle } from './core/lifecycle.ts';
+import { createMetrics } from './core/metrics.ts';
+import { createOriginPolicy } from './core/origin-policy.ts';
+import type { Logger } from './core/types.ts';
+import { createDemoNode } from './demo/node.ts';
+import { createHttpApp } from './http/app.ts';
+import { createNodeServer } from './http/node-server.ts';
+import { createRateLimit } from './http/rate-limit.ts';
+import { createLogService } from './logs/service.ts';
+import { packageRoot, packageVersion } from './package-info.ts';
+import type { App } from './process.ts';
+import { createRedis } from './redis/connections.ts';
+import { keys } from './redis/keys.ts';
+import {
+  createHostKeyPolicy,
+  createMemoryHostKeyPins,
+  createRedisHostKeyPins,
+} from './sessions/host-keys.ts';
+import { createLogins } from './sessions/login.ts';
+import { createLoginLimits } from './sessions/login-limits.ts';
+import { createMemorySessionStore, createRedisSessionStore } from './sessions/session-store.ts';
+import { createSessionWatch } from './sessions/session-watch.ts';
+import type { Session } from './sessions/types.ts';
+import { createRedisAdapter } from './socketio/adapter.ts';
+import { createGateway, type Gateway } from './socketio/gateway.ts';
+import { createSshPool } from './ssh/pool.ts';
+import { createTargetPolicy } from './ssh/target-policy.ts';
+import type { SshTarget } from './ssh/types.ts';
+import { systemClock } from './status/clock.ts';
+import { createStatusFeed } from './status/feed.ts';
+import { createMemoryBoard } from './status/memory-board.ts';
+import { createProber } from './status/prober.ts';
+
+/** The composition root: the only place that builds services and wires them to each other. */
+export async function createApp(config: Config, logger: Logger): Promise<App> {
+  const lifecycle = createLifecycle({ logger });
+  const metrics = createMetrics();
+  const instanceId = randomUUID();
+  const trust = createProxyTrust(config.trustProxy);
+  const originPolicy = createOriginPolicy({ allowed: config.frontendUrls });
+
+  const redis = config.redisUrl && !config.embedded ? createRedis({ url: config.redisUrl, logger }) : null;
+  if (redis) lifecycle.add('redis', redis);
+
+  const demo = config.production ? null : createDemoNode({ logger });
+  const demoAt = demo ? await demo.start() : null;
+  if (demo) lifecycle.add('demo node', demo);
+
+  // Sessions and SSH
+  const storeOptions = {
+    secrets: config.sessionSecrets,
+    ttlMs: config.sessionTtlMs,
+    maxAgeMs: config.sessionMaxAgeMs,
+    sealPlain: config.sealPlainSessions,
+  };
+  const sessions = redis
+    ? createRedisSessionStore({ ...storeOptions, redis })
+    : createMemorySessionStore(storeOptions);
+  lifecycle.add('sessions', sessions);
+  const targets = createTargetPolicy({
+    ...(config.sshAllowedHosts ? { allowed: config.sshAllowedHosts } : {}),
+    alwaysAllow: demoAt ? [demoAt] : [],
+  });
+  const pins = redis ? createRedisHostKeyPins(redis) : createMemoryHostKeyPins();
+  const pool = createSshPool({ hostKeys: createHostKeyPolicy({ pins }), targets, logger });
+  lifecycle.add('ssh', pool);
+  const logins = createLogins({
+    pool,
+    sessions,
+    limits: createLoginLimits(redis ? { redis } : {}),
+    targets,
+  });
+
+  // Logs and status
+  const store = redis ? createRedisStreams({ redis, logger }) : createMemoryStreams();
+  lifecycle.add('streams', store);
+  const leases = redis ? createRedisLeases({ redis, instanceId, logger }) : createMemoryLeases();
+  lifecycle.add('leases', leases);
+  const logs = createLogService({
+    pool,
+    store,
+    leases,
+    secrets: config.sessionSecrets,
+    logger,
+    onLines: (count) => metrics.count('tailwire_log_lines_total', {}, count),
+  });
+  lifecycle.add('logs', logs);
+  const board = createMemoryBoard({ clock: systemClock });
+  const status = createStatusFeed({
+    probe: createProber({ pool }),
+    follow: logs.followJournal,
+    lastLines: logs.lastLines,
+    clock: systemClock,
+    random: Math.random,
+    logger,
+    board,
+    // Each instance polls for its own viewers until instances share a board.
+    leases: redis ? createMemoryLeases() : leases,
+    instanceId,
+  });
+  lifecycle.add('status', status);
+
+  // The edges
+  const watch = createSessionWatch({
+    store: sessions,
+    onEnd: (end) => gateway.ends.publish(end),
+    maxAgeMs: config.sessionMaxAgeMs,
+    logger,
+  });
+  lifecycle.add('session watch', watch);
+  const gateway: Gateway = createGateway({
+    logger,
+    units: config.allowedUnits,
+    sessions,
+    logs,
+    status,
+    prove: logins.prove,
+    watch: (token: string, session: Session) => watch.register(token, session),
+    originAllowed: originPolicy,
+    origins: config.frontendUrls,
+    proxyTrust: trust,
+    authTimeoutMs: config.authTimeoutMs,
+    maxPayloadBytes: config.maxPayloadBytes,
+    messageRate: config.messageRate,
+    onError: (code) => metrics.count('tailwire_errors_total', { code }),
+    ...(redis
+      ? {
+          adapter: createRedisAdapter({
+            publisher: redis.duplicate('commands'),
+            subscriber: redis.subscriber(),
+            prefix: keys.bus(),
+            logger,
+          }),
+        }
+      : {}),
+  });
+
+  const demoTarget = (): SshTarget | null =>
+    demoAt && {
+      host: demoAt.host,
+      port: demoAt.port,
+      username: demoAt.username,
+      credential: { method: 'password', password: demoAt.password },
+    };
+
+  const http = createHttpApp({
+    config,
+    version: packageVersion(),
+    logger,
+    metrics,
+    trust,
+    originPolicy,
+    sessions,
+    login: logins.login,
+    async logout(token) {
+      const session = await sessions.get(token);
+      const existed = await sessions.revoke(token);
+      if (session) gateway.ends.publish({ sessionId: session.id, reason: 'logout' });
+      return existed;
+    },
+    demoTarget,
+    downloads: {
+      async *download({ session, clientAddress, service, since, until, level, grep, signal }) {
+        await logins.prove(session, clientAddress);
+        yield* logs.download(session, service, {
+          sinceUs: since === undefined ? undefined : since * 1000,
+          untilUs: until === undefined ? undefined : until * 1000,
+          level,
+          grep,
+          signal,
+        });
+      },
+    },
+    loginLimit: createRateLimit({
+      name: 'login',
+      perMinute: config.httpRate,
+      ...(redis ? { redis: redis.commands } : {}),
+    }),
+    readiness() {
+      const checks = { accepting: !lifecycle.stopping, ...(redis ? { redis: redis.isUp() } : {}) };
+      return { ready: Object.values(checks).every(Boolean), checks };
+    },
+    counts: () => ({ rooms: 0, clients: gateway.connections() }),
+    dashboardDir: join(packageRoot(), 'dashboard', 'out'),
+  });
+
+  const server = createNodeServer((request: IncomingMessage, response: ServerResponse) => {
+    if (gateway.handles(request)) gateway.request(request, response);
+    else http(request, response);
+  }, config);
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    if (gateway.handles(request)) gateway.upgrade(request, socket, head);
+    else socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+  });
+
+  metrics.readAtScrape('tailwire_sockets', { kind: 'socketio' }, () => gateway.connections());
+  metrics.readAtScrape('tailwire_ssh_connections', {}, () => pool.stats().connections);
+  metrics.readAtScrape('tailwire_ssh_channels', {}, () => pool.stats().channels);
+  metrics.readAtScrape('tailwire_streams_owned', {}, () => logs.stats().owned);
+
+  return {
+    async listen() {
+      await new Promise<void>((resolve, reject) => {
+        server.once('error', reject);
+        server.listen(config.port, config.host, () => {
+          server.off('error', reject);
+          resolve();
+        });
+      });
+      // Stopped in reverse order: first no new connections, then those that are open, then what serves them.
+      lifecycle.add('http server', () => {
+        server.closeAllConnections();
+        return new Promise<void>((resolve) => server.close(() => resolve()));
+      });
+      lifecycle.add('gateway', gateway, { timeoutMs: 4000 });
+      const { port } = server.address() as AddressInfo;
+      const scheme = config.tlsCert ? 'https' : 'http';
+      const host = config.host.includes(':') ? `[${config.host}]` : config.host;
+      return { url: `${scheme}://${host}:${port}` };
+    },
+    stop: () => lifecycle.stop(),
+  };
+}

@@ -1,0 +1,129 @@
+import { sleep } from '../core/sleep.ts';
+import type { Logger } from '../core/types.ts';
+import { BLOCK_MAX_MS, type RedisConnections } from '../redis/connections.ts';
+import { keys } from '../redis/keys.ts';
+import { type RawEntry, readBatch } from './redis-batch.ts';
+import type { StreamHead, StreamStore } from './types.ts';
+
+/** Batches of one stream taken with one answer. */
+const READ_COUNT = 100;
+/** Longest wait of one read, in ms; a new follower interrupts it. */
+const BLOCK_MS = Math.min(1000, BLOCK_MAX_MS);
+
+interface Follower {
+  stream: string;
+  after: StreamHead | null;
+  handler: Parameters<StreamStore['follow']>[2];
+}
+
+/** Reads all followed streams of one instance with one blocking command on one connection. */
+export function createStreamFollower(deps: { redis: RedisConnections; logger: Logger }) {
+  const { redis, logger } = deps;
+  const stopping = new AbortController();
+  const followers = new Map<string, Set<Follower>>();
+  let idle: (() => void) | null = null;
+  /** CLIENT ID of the connection that is blocked now. */
+  let blockedId: number | null = null;
+  let running: Promise<void> | null = null;
+
+  function interrupt(): void {
+    idle?.();
+    // Not reaching Redis is no harm: the read ends by its own time limit.
+    if (blockedId !== null) redis.commands.call('CLIENT', 'UNBLOCK', String(blockedId)).catch(() => {});
+  }
+
+  function drop(follower: Follower): void {
+    const group = followers.get(follower.stream);
+    group?.delete(follower);
+    if (group?.size === 0) followers.delete(follower.stream);
+  }
+
+  function hand(follower: Follower, entries: readonly RawEntry[]): void {
+    for (const entry of entries) {
+      if (!followers.get(follower.stream)?.has(follower)) return;
+      const batch = readBatch(entry);
+      const last = batch.firstSeq + batch.count - 1;
+      const { after } = follower;
+      if (after && last <= after.seq) continue;
+      if (!after || batch.epoch !== after.epoch || batch.firstSeq !== after.seq + 1) {
+        drop(follower);
+        follower.handler.onReset();
+        return;
+      }
+      follower.after = { epoch: batch.epoch, seq: last, cursor: batch.cursor };
+      follower.handler.onBatch(batch);
+    }
+  }
+
+  const position = (group: ReadonlySet<Follower>) =>
+    Math.min(...[...group].map((follower) => follower.after?.seq ?? 0));
+
+  async function readOnce(client: ReturnType<RedisConnections['blocking']>): Promise<void> {
+    const names = [...followers.keys()];
+    const ids = names.map((name) => `${position(followers.get(name) ?? new Set())}-0`);
+    const streams = names.map((name) => keys.stream(name));
+    const reply = (await client.call(
+      'XREAD',
+      'COUNT',
+      String(READ_COUNT),
+      'BLOCK',
+      String(BLOCK_MS),
+      'STREAMS',
+      ...streams,
+      ...ids,
+    )) as [string, RawEntry[]][] | null;
+    for (const [key, entries] of reply ?? []) {
+      const name = names[streams.indexOf(key)];
+      for (const follower of [...(followers.get(name ?? '') ?? [])]) hand(follower, entries);
+    }
+  }
+
+  async function run(): Promise<void> {
+    const client = redis.blocking();
+    let connected = false;
+    client.on('ready', () => {
+      connected = false;
+    });
+    while (!stopping.signal.aborted) {
+      if (followers.size === 0) {
+        await new Promise<void>((resolve) => {
+          idle = resolve;
+        });
+        idle = null;
+        continue;
+      }
+      try {
+        if (!connected) {
+          blockedId = Number(await client.call('CLIENT', 'ID'));
+          connected = true;
+        }
+        await readOnce(client);
+      } catch (error) {
+        blockedId = null;
+        connected = false;
+        if (stopping.signal.aborted) break;
+        logger.debug('stream read failed', { error: String(error) });
+        await sleep(100, stopping.signal);
+        await redis.whenUp(1000);
+      }
+    }
+    client.disconnect();
+  }
+
+  return {
+    follow: ((stream, after, handler) => {
+      const follower: Follower = { stream, after, handler };
+      const group = followers.get(stream) ?? new Set();
+      followers.set(stream, group.add(follower));
+      running ??= run();
+      interrupt();
+      return { stop: () => drop(follower) };
+    }) satisfies StreamStore['follow'],
+    async stop(): Promise<void> {
+      stopping.abort();
+      followers.clear();
+      interrupt();
+      await running;
+    },
+  };
+}

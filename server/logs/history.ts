@@ -1,0 +1,114 @@
+import { HISTORY_DEFAULT } from '../../shared/events.ts';
+import type { LogEntry } from '../../shared/log-entry.ts';
+import type { SshTarget } from '../ssh/types.ts';
+import type { LogFilter } from './filter.ts';
+import type { JournalQuery, JournalSource } from './journal/commands.ts';
+import { cursorKey, readCursorKey, seekCursor } from './journal/cursor.ts';
+import type { JournalReader } from './journal/reader.ts';
+import type { JournalRecord } from './journal/record.ts';
+import { newestJournal } from './journal/resume.ts';
+
+export interface HistoryDeps {
+  reader: JournalReader;
+  target: SshTarget;
+  source: JournalSource;
+  toEntries(records: readonly JournalRecord[]): LogEntry[];
+}
+
+export interface HistoryRequest {
+  /** Keys of entries, see `PositionCodec.decode`. */
+  before?: string | undefined;
+  after?: string | undefined;
+  /** Epoch microseconds, both inclusive. */
+  sinceUs?: number | undefined;
+  untilUs?: number | undefined;
+  limit?: number | undefined;
+  filter: LogFilter | null;
+}
+
+/** Lines looked at for one page; a filter that matches less gets a page that is not full, with hasMore. */
+const SCAN_MAX = 200_000;
+/** Time for one page, in ms. */
+const PAGE_MS = 15_000;
+
+/**
+ * Reads entries in one direction until `limit` of them pass the filter. Stops the remote side as soon as it has enough.
+ * @returns the entries in reading order, and whether more may follow
+ */
+async function collect(
+  deps: HistoryDeps,
+  query: JournalQuery,
+  options: { skipKey?: string | undefined; limit: number; filter: LogFilter | null },
+  signal: AbortSignal,
+): Promise<{ entries: LogEntry[]; hasMore: boolean }> {
+  const enough = new AbortController();
+  const ending = AbortSignal.any([signal, enough.signal, AbortSignal.timeout(PAGE_MS)]);
+  const entries: LogEntry[] = [];
+  let scanned = 0;
+  let hasMore = false;
+  for await (const records of deps.reader.read(deps.target, query, ending)) {
+    if (scanned === 0 && records[0] && cursorKey(records[0].cursor) === options.skipKey) records.shift();
+    scanned += records.length + 1;
+    for (const entry of deps.toEntries(records)) {
+      if (options.filter && !options.filter(entry)) continue;
+      if (entries.length < options.limit) entries.push(entry);
+      else hasMore = true;
+    }
+    if (scanned > SCAN_MAX) hasMore = true;
+    if (hasMore) break;
+  }
+  if (ending.aborted && !signal.aborted) hasMore = true;
+  enough.abort();
+  return { entries, hasMore };
+}
+
+/**
+ * One page of history, oldest first [SIO-5]. With `after` or `since` the page starts there, otherwise it ends at `before`,
+ * `until` or now.
+ */
+export async function historyPage(
+  deps: HistoryDeps,
+  request: HistoryRequest,
+  signal: AbortSignal,
+): Promise<{ entries: LogEntry[]; hasMore: boolean }> {
+  const { before, after, sinceUs, untilUs, filter } = request;
+  const limit = request.limit ?? HISTORY_DEFAULT;
+  const forward = before === undefined && (after !== undefined || sinceUs !== undefined);
+  const key = forward ? after : before;
+  const start = key === undefined ? { since: sinceUs } : { cursor: await cursorOf(deps, key, signal) };
+  const query: JournalQuery = {
+    source: deps.source,
+    start,
+    reverse: !forward,
+    ...(untilUs === undefined ? {} : { untilUs }),
+  };
+  const tooOld = (entry: LogEntry) =>
+    sinceUs !== undefined && Date.parse(entry.time ?? '') * 1000 < sinceUs - 1000;
+  const page = await collect(deps, query, { skipKey: key, limit, filter }, signal);
+  const entries = forward ? page.entries : page.entries.reverse();
+  return { entries: entries.filter((entry) => !tooOld(entry)), hasMore: page.hasMore };
+}
+
+/** The newest `lines` entries that pass the filter, oldest first. */
+export async function recentEntries(
+  deps: HistoryDeps,
+  request: { lines: number; filter: LogFilter | null },
+  signal: AbortSignal,
+): Promise<LogEntry[]> {
+  if (request.lines === 0) return [];
+  if (request.filter) {
+    return (await historyPage(deps, { limit: request.lines, filter: request.filter }, signal)).entries;
+  }
+  const entries: LogEntry[] = [];
+  const query = { source: deps.source, start: { lines: request.lines } };
+  for await (const records of deps.reader.read(deps.target, query, signal))
+    entries.push(...deps.toEntries(records));
+  return entries;
+}
+
+/** The cursor to seek a key with: its seqnum only helps together with the id of the journal it is in. */
+async function cursorOf(deps: HistoryDeps, key: string, signal: AbortSignal): Promise<string> {
+  const parts = readCursorKey(key);
+  if (!parts) throw new Error('unreadable cursor key');
+  return seekCursor(parts, await newestJournal(deps.reader, deps.target, deps.source, signal));
+}

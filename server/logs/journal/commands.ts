@@ -1,0 +1,55 @@
+import { unitFileName } from '../../../shared/unit-name.ts';
+import { RECORD_FIELDS } from './record.ts';
+
+/** Whose entries to read: a unit's (with systemd's own messages about it), or those that match all `FIELD=value` terms. */
+export type JournalSource = { unit: string } | { matches: readonly string[]; fields: readonly string[] };
+
+/** Where to start. `cursor` is inclusive: the entry itself comes first if it still exists. */
+export type JournalStart = { lines: number } | { cursor: string } | { since?: number | undefined };
+
+export interface JournalQuery {
+  source: JournalSource;
+  start: JournalStart;
+  /** Latest entry, epoch microseconds. */
+  untilUs?: number;
+  /** Newest first. */
+  reverse?: boolean;
+  follow?: boolean;
+}
+
+/** Epoch microseconds as journalctl takes a time: `@seconds.fraction` (systemd.time(7)). */
+function timeArgument(us: number): string {
+  const seconds = Math.floor(us / 1_000_000);
+  return `@${seconds}.${String(us - seconds * 1_000_000).padStart(6, '0')}`;
+}
+
+/**
+ * The command line of a query. Fixed words and checked values only; `--cursor` is inclusive because `--after-cursor`
+ * together with a filter skips a line when its entry is gone (systemd/systemd#30288), and a follow from a cursor needs
+ * `--no-tail` or it stalls after ten lines (systemd/systemd#4739). `--all` keeps long messages from becoming null.
+ */
+export function journalctl(query: JournalQuery): string[] {
+  const { source, start } = query;
+  const fields = 'unit' in source ? RECORD_FIELDS : [...RECORD_FIELDS, ...source.fields];
+  const argv = ['journalctl', '--no-pager', '--output=json', '--all', `--output-fields=${fields.join(',')}`];
+  if ('unit' in source) argv.push(`--unit=${unitFileName(source.unit)}`);
+  if (query.follow) argv.push('--follow');
+  if ('lines' in start) argv.push(`--lines=${start.lines}`);
+  else if (query.follow) argv.push('--no-tail');
+  if ('cursor' in start) argv.push(`--cursor=${start.cursor}`);
+  if ('since' in start && start.since !== undefined) argv.push(`--since=${timeArgument(start.since)}`);
+  if (query.untilUs !== undefined) argv.push(`--until=${timeArgument(query.untilUs)}`);
+  if (query.reverse) argv.push('--reverse');
+  if ('matches' in source) argv.push(...source.matches);
+  return argv;
+}
+
+/** Reads one line of anything: tells on standard error whether the user may see the whole journal. */
+export const PERMISSION_PROBE: readonly string[] = ['journalctl', '--no-pager', '--output=cat', '--lines=1'];
+
+/** What journalctl 249-257 says to a user outside the groups systemd-journal, adm and wheel. */
+const NO_PERMISSION = /insufficient permissions|not seeing messages from other users|Permission denied/i;
+
+export function lacksPermission(stderr: string): boolean {
+  return NO_PERMISSION.test(stderr);
+}

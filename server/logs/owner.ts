@@ -1,0 +1,186 @@
+import { randomBytes } from 'node:crypto';
+import type { LogEntry } from '../../shared/log-entry.ts';
+import type { Lease, StreamBatch, StreamHead, StreamStore } from '../cluster/types.ts';
+import { AppError } from '../core/errors.ts';
+import { backoff, sleep } from '../core/sleep.ts';
+import type { Logger } from '../core/types.ts';
+import type { SshTarget } from '../ssh/types.ts';
+import { encodeBatch } from './entry.ts';
+import type { JournalSource } from './journal/commands.ts';
+import { cursorKey, journalOf } from './journal/cursor.ts';
+import type { JournalReader } from './journal/reader.ts';
+import type { JournalRecord } from './journal/record.ts';
+import { resumeJournal } from './journal/resume.ts';
+
+/** Lines a new stream starts with, so that most viewers' first lines need no journal read of their own. */
+const FIRST_LINES = 200;
+/** Pause between two appends while lines keep coming, in ms; a line after a pause goes out at once. */
+const FLUSH_MS = 20;
+/** A batch is closed at this size, in characters of line text. */
+const FLUSH_CHARS = 49_152;
+/** The journal is not read on while this much waits for the store, in characters. */
+const PENDING_MAX_CHARS = 524_288;
+/** How often an idle owner renews the stream's life, in ms; well below STREAM_TTL_MS. */
+const KEEP_ALIVE_MS = 10_000;
+
+export interface OwnerDeps {
+  stream: string;
+  store: StreamStore;
+  reader: JournalReader;
+  logger: Logger;
+  source: JournalSource;
+  toEntries(records: readonly JournalRecord[]): LogEntry[];
+  /** Told about lines read, for the metrics. */
+  onLines?(count: number): void;
+}
+
+/**
+ * Reads one unit's journal for the whole cluster under a lease and appends it to the stream, from where the stream ends.
+ * Every append carries the lease's fence: an owner that was frozen and replaced cannot write one more line.
+ *
+ * Resolves when the lease is lost or `signal` aborts.
+ * @throws AppError when the journal cannot be read any more; what was appended stays, and the next owner goes on behind it
+ */
+export async function ownStream(
+  deps: OwnerDeps,
+  lease: Lease,
+  target: SshTarget,
+  signal: AbortSignal,
+): Promise<void> {
+  const { store, stream, logger } = deps;
+  const ending = AbortSignal.any([signal, lease.lost]);
+  const reading = new AbortController();
+  const readSignal = AbortSignal.any([ending, reading.signal]);
+
+  let head: StreamHead;
+  let pending: { entries: LogEntry[]; cursor: string; chars: number } = { entries: [], cursor: '', chars: 0 };
+  let flushing: Promise<void> | null = null;
+  let timer: NodeJS.Timeout | undefined;
+  let lastFlush = 0;
+
+  /** Asks the store until it answers: while it is away the journal is the buffer. */
+  async function ask<T>(question: () => Promise<T>): Promise<T | 'fenced'> {
+    for (let attempt = 0; !ending.aborted; attempt++) {
+      try {
+        return await question();
+      } catch (error) {
+        if (!(error instanceof AppError) || error.code !== 'store_unavailable') throw error;
+        if (attempt === 0) logger.warn('stream store is away, the journal waits', { stream });
+        await sleep(backoff(attempt, 50, 1000), ending);
+      }
+    }
+    return 'fenced';
+  }
+
+  async function begin(): Promise<boolean> {
+    const begun = await ask(() => store.begin(stream, lease, randomBytes(4).toString('hex')));
+    if (begun === 'fenced') return false;
+    head = begun;
+    return true;
+  }
+
+  async function append(entries: LogEntry[], cursor: string): Promise<void> {
+    const body = encodeBatch(entries);
+    for (;;) {
+      const batch: StreamBatch = {
+        epoch: head.epoch,
+        firstSeq: head.seq + 1,
+        count: entries.length,
+        body,
+        cursor,
+      };
+      const result = await ask(() => store.append(stream, lease, batch));
+      if (result === 'ok') {
+        head = { epoch: batch.epoch, seq: head.seq + batch.count, cursor };
+        deps.onLines?.(batch.count);
+        return;
+      }
+      if (result === 'fenced' || !(await begin())) return reading.abort();
+      logger.warn('stream began anew: the store had lost its end', { stream });
+    }
+  }
+
+  async function flush(): Promise<void> {
+    clearTimeout(timer);
+    timer = undefined;
+    while (pending.entries.length > 0 && !readSignal.aborted) {
+      const { entries, cursor } = pending;
+      pending = { entries: [], cursor: '', chars: 0 };
+      lastFlush = performance.now();
+      await append(entries, cursor);
+      if (pending.chars < FLUSH_CHARS) break;
+    }
+    flushing = null;
+    if (pending.entries.length > 0 && !readSignal.aborted) schedule();
+  }
+
+  function schedule(): void {
+    if (flushing) return;
+    const since = performance.now() - lastFlush;
+    if (since >= FLUSH_MS || pending.chars >= FLUSH_CHARS) {
+      flushing = flush().catch((error: unknown) => {
+        logger.error('append failed', { stream, error: String(error) });
+        reading.abort();
+      });
+    } else {
+      timer ??= setTimeout(() => {
+        timer = undefined;
+        schedule();
+      }, FLUSH_MS - since);
+    }
+  }
+
+  async function take(records: JournalRecord[]): Promise<void> {
+    for (let from = 0; from < records.length && !readSignal.aborted; ) {
+      let to = from;
+      let chars = 0;
+      while (to < records.length && chars < FLUSH_CHARS) chars += records[to++]?.message.length ?? 0;
+      const part = records.slice(from, to);
+      pending.entries.push(...deps.toEntries(part));
+      pending.cursor = part.at(-1)?.cursor ?? pending.cursor;
+      pending.chars += chars;
+      from = to;
+      schedule();
+      while (flushing && pending.chars > PENDING_MAX_CHARS) await flushing;
+    }
+  }
+
+  const claimed = await ask(() => store.claim(stream, lease));
+  if (claimed === 'fenced') return;
+  if (claimed) head = claimed;
+  else if (!(await begin())) return;
+  const keepAlive = setInterval(() => {
+    store.claim(stream, lease).then(
+      (answer) => answer === 'fenced' && reading.abort(),
+      () => {},
+    );
+  }, KEEP_ALIVE_MS);
+
+  try {
+    const key = claimed?.cursor ? cursorKey(claimed.cursor) : null;
+    if (claimed?.cursor && key !== null) {
+      const point = { key, journal: journalOf(claimed.cursor) };
+      const events = resumeJournal(
+        deps.reader,
+        target,
+        { source: deps.source, point, follow: true },
+        readSignal,
+      );
+      for await (const event of events) {
+        // The tails of all instances notice the new epoch and announce what their viewers missed.
+        if (event.kind === 'gap' && !(await begin())) return;
+        if (event.kind === 'records') await take(event.records);
+      }
+    } else {
+      const query = { source: deps.source, start: { lines: FIRST_LINES }, follow: true };
+      for await (const records of deps.reader.read(target, query, readSignal)) await take(records);
+    }
+  } finally {
+    clearInterval(keepAlive);
+    // What was read is appended before the lease goes, so that a planned hand-over repeats no work.
+    while (flushing && !lease.lost.aborted) await flushing;
+    clearTimeout(timer);
+    if (!lease.lost.aborted && pending.entries.length > 0) await append(pending.entries, pending.cursor);
+    reading.abort();
+  }
+}

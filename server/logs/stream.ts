@@ -1,0 +1,201 @@
+import type { LogEntry } from '../../shared/log-entry.ts';
+import type { LeaseManager, StreamStore } from '../cluster/types.ts';
+import { AppError, toAppError } from '../core/errors.ts';
+import { backoff, sleep } from '../core/sleep.ts';
+import type { Logger } from '../core/types.ts';
+import type { SshTarget } from '../ssh/types.ts';
+import { toEntry } from './entry.ts';
+import type { LogFilter } from './filter.ts';
+import { recentEntries } from './history.ts';
+import type { JournalSource } from './journal/commands.ts';
+import type { JournalReader } from './journal/reader.ts';
+import type { JournalRecord } from './journal/record.ts';
+import { type ResumePoint, resumeJournal } from './journal/resume.ts';
+import { ownStream } from './owner.ts';
+import type { PositionCodec } from './position.ts';
+import { createSemaphore } from './semaphore.ts';
+import { createTail } from './tail.ts';
+import { createViewer, type LogSink, type Viewer, type ViewerStart } from './viewer.ts';
+
+/** How often an instance looks whether a stream needs an owner, in ms; with jitter, so that instances do not run in step. */
+const CONTEND_MS = 250;
+/** An owner without viewers goes on this long, so that a page reload does not restart it, in ms [LOG-5: 30 s]. */
+const LINGER_MS = 10_000;
+/** Journal reads for viewers that catch up, at once per stream and instance; more wait. */
+const CATCH_UPS = 4;
+/** A login that failed is not used for reading again for this long, in ms. */
+const BAD_LOGIN_MS = 60_000;
+
+export interface LogStreamDeps {
+  /** Name in the cluster: host, port, user and unit. */
+  name: string;
+  unit: string;
+  store: StreamStore;
+  leases: LeaseManager;
+  reader: JournalReader;
+  codec: PositionCodec;
+  logger: Logger;
+  onLines?(count: number): void;
+  /** Called when the stream begins to end: the last viewer has been gone for a while, or it is stopped. */
+  onEnd(): void;
+}
+
+/** What a viewer brings along: the session whose login it may use. */
+export interface ViewerSession {
+  id: string;
+  target: SshTarget;
+}
+
+export interface LogStream {
+  view(session: ViewerSession, sink: LogSink, start: ViewerStart, filter: LogFilter | null): Viewer;
+  /** True while this instance reads the unit for the cluster. */
+  owns(): boolean;
+  stop(): Promise<void>;
+}
+
+/**
+ * One unit's stream on this instance: its tail, its viewers, and the loop that owns the stream for the cluster whenever
+ * no other instance does. Reads the journal with the login of whichever session watches.
+ */
+export function createLogStream(deps: LogStreamDeps): LogStream {
+  const { name, store, leases, reader, codec, logger } = deps;
+  const source: JournalSource = { unit: deps.unit };
+  const stopping = new AbortController();
+  const viewers = new Map<Viewer, { session: ViewerSession; sink: LogSink }>();
+  const badLogins = new Map<string, number>();
+  const catchUps = createSemaphore(CATCH_UPS);
+  const recents = new Map<number, Promise<LogEntry[]>>();
+  let linger: NodeJS.Timeout | undefined;
+  /** The session whose login reads now, and how to make the reader change to another. */
+  let current: { session: ViewerSession; change: AbortController } | null = null;
+
+  const toEntries = (records: readonly JournalRecord[]) => records.map((record) => toEntry(record, codec));
+
+  function login(): ViewerSession | null {
+    const now = Date.now();
+    for (const { session } of viewers.values()) {
+      if ((badLogins.get(session.id) ?? 0) <= now) return session;
+    }
+    return null;
+  }
+
+  function requireLogin(): ViewerSession {
+    const session = login() ?? viewers.values().next().value?.session;
+    if (!session) throw new AppError('ssh_closed');
+    return session;
+  }
+
+  async function* resume(point: ResumePoint, signal: AbortSignal) {
+    const release = await catchUps.acquire(signal);
+    try {
+      yield* resumeJournal(reader, requireLogin().target, { source, point }, signal);
+    } finally {
+      release();
+    }
+  }
+
+  /** The newest lines; unfiltered reads of viewers that come at the same time are one. */
+  function recent(lines: number, filter: LogFilter | null): Promise<LogEntry[]> {
+    const read = () =>
+      recentEntries(
+        { reader, target: requireLogin().target, source, toEntries },
+        { lines, filter },
+        stopping.signal,
+      );
+    if (filter) return read();
+    const running = recents.get(lines);
+    if (running) return running;
+    const promise = read().finally(() => recents.delete(lines));
+    recents.set(lines, promise);
+    return promise;
+  }
+
+  const tail = createTail({ stream: name, store, logger, toEntries, resume });
+
+  /** Owns the stream under a lease, with one login after the other, until the lease is lost or reading fails. */
+  async function own(): Promise<void> {
+    const lease = await leases.acquire(`log:${name}`);
+    if (!lease) return;
+    try {
+      while (!stopping.signal.aborted && !lease.lost.aborted) {
+        const session = login();
+        if (!session) return;
+        const change = new AbortController();
+        current = { session, change };
+        logger.debug('stream is owned here', { stream: name, fence: lease.fence });
+        try {
+          const signal = AbortSignal.any([stopping.signal, change.signal]);
+          await ownStream({ ...deps, stream: name, source, toEntries }, lease, session.target, signal);
+        } catch (error) {
+          const failure = toAppError(error, 'log_stream_failed');
+          if (failure.retryable) throw failure;
+          badLogins.set(session.id, Date.now() + BAD_LOGIN_MS);
+          for (const viewer of viewers.values())
+            if (viewer.session.id === session.id) viewer.sink.failed(failure);
+        }
+        if (!change.signal.aborted) return;
+      }
+    } finally {
+      current = null;
+      await lease.release();
+    }
+  }
+
+  async function contend(): Promise<void> {
+    let failures = 0;
+    while (!stopping.signal.aborted) {
+      let wait = CONTEND_MS * (0.75 + Math.random() / 2);
+      try {
+        await own();
+        failures = 0;
+      } catch (error) {
+        // The lease is free meanwhile: an instance that reaches the host may take over.
+        wait = backoff(failures, 500, 5000);
+        const failure = toAppError(error, 'log_stream_failed');
+        if (failure.code === 'store_unavailable') wait = Math.min(wait, 1000);
+        else if (failures++ === 0) for (const { sink } of viewers.values()) sink.failed(failure);
+        logger.info('stream reader stopped, trying again', {
+          stream: name,
+          code: failure.code,
+          cause: String(failure.cause),
+        });
+      }
+      await sleep(wait, stopping.signal);
+    }
+  }
+
+  const contending = contend();
+
+  async function end(): Promise<void> {
+    clearTimeout(linger);
+    deps.onEnd();
+    stopping.abort();
+    for (const viewer of viewers.keys()) viewer.stop();
+    viewers.clear();
+    await contending;
+    tail.stop();
+  }
+  let ended: Promise<void> | null = null;
+  const stop = () => (ended ??= end());
+
+  return {
+    view(session, sink, start, filter) {
+      clearTimeout(linger);
+      const inner = createViewer({ tail, sink, start, filter, toEntries, recent, resume });
+      const viewer: Viewer = {
+        started: inner.started,
+        stop() {
+          inner.stop();
+          if (!viewers.delete(viewer)) return;
+          if (viewers.size === 0) linger = setTimeout(() => void stop(), LINGER_MS);
+          const stillThere = [...viewers.values()].some((other) => other.session.id === current?.session.id);
+          if (!stillThere && viewers.size > 0) current?.change.abort();
+        },
+      };
+      viewers.set(viewer, { session, sink });
+      return viewer;
+    },
+    owns: () => current !== null,
+    stop,
+  };
+}

@@ -1,0 +1,88 @@
+import type { Server, Socket } from 'socket.io';
+import type { ClientToServerEvents, ServerToClientEvents } from '../../shared/events.ts';
+import { normalizeUnit } from '../../shared/unit-name.ts';
+import { AppError } from '../core/errors.ts';
+import type { Viewer } from '../logs/viewer.ts';
+import type { Session, SessionEnd } from '../sessions/types.ts';
+import type { StatusSubscription } from '../status/types.ts';
+import { createEngineWriter, type EngineConnection } from './log-sink.ts';
+
+/** What instances tell each other through the adapter. */
+export interface InterServerEvents {
+  session_end: (end: SessionEnd) => void;
+}
+
+export interface SocketData {
+  /** The first valid token of the handshake and its session. */
+  login?: { token: string; session: Session };
+}
+
+export type GatewayServer = Server<ClientToServerEvents, ServerToClientEvents, InterServerEvents, SocketData>;
+export type GatewaySocket = Socket<ClientToServerEvents, ServerToClientEvents, InterServerEvents, SocketData>;
+
+/** Log subscriptions of one connection at a time. */
+export const SUBSCRIPTIONS_MAX = 32;
+
+/** One client connection and what it has going on. */
+export interface Connection {
+  readonly socket: GatewaySocket;
+  /** The client's address, for limits and the log. */
+  readonly address: string;
+  login: { token: string; session: Session } | null;
+  /** By unit; null while a subscription is being set up. */
+  readonly logs: Map<
+    string,
+    { viewer: Viewer | null; cancelled: boolean; recovered: Promise<boolean> | null }
+  >;
+  status: StatusSubscription | null;
+  readonly writer: ReturnType<typeof createEngineWriter>;
+  /** Sends the `error` event of an AppError. */
+  fail(error: AppError, service?: string): void;
+  /** Ends what the connection has going on; the connection itself stays. Idempotent. */
+  release(): void;
+}
+
+export function createConnection(
+  socket: GatewaySocket,
+  address: string,
+  onError: (code: string) => void,
+): Connection {
+  const connection: Connection = {
+    socket,
+    address,
+    login: null,
+    logs: new Map(),
+    status: null,
+    writer: createEngineWriter(() => socket.conn as unknown as EngineConnection),
+    fail(error, service) {
+      onError(error.code);
+      if (socket.connected) socket.emit('error', error.toPayload(service));
+    },
+    release() {
+      for (const entry of connection.logs.values()) {
+        entry.cancelled = true;
+        entry.viewer?.stop();
+      }
+      connection.logs.clear();
+      connection.status?.unsubscribe();
+      connection.status = null;
+    },
+  };
+  return connection;
+}
+
+/** The session of a connection. @throws AppError not_authenticated */
+export function requireSession(connection: Connection): Session {
+  if (!connection.login) throw new AppError('not_authenticated');
+  return connection.login.session;
+}
+
+/**
+ * Checks a unit name from a client against what its session may watch [SIO-9], before anything reaches the host.
+ * @throws AppError invalid_service
+ */
+export function allowedUnit(session: Session, units: readonly string[], service: unknown): string {
+  const unit = normalizeUnit(service);
+  if (unit === null || !(session.units ?? units).includes(unit)) throw new AppError('invalid_service');
+  return unit;
+}

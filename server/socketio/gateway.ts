@@ -1,0 +1,207 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { Server } from 'socket.io';
+import { ERRORS } from '../../shared/errors.ts';
+import { MAX_TOKEN } from '../../shared/events.ts';
+import { clientAddress, type ProxyTrust } from '../core/client-address.ts';
+import { AppError, toAppError } from '../core/errors.ts';
+import type { OriginPolicy } from '../core/origin-policy.ts';
+import { sessionTokens } from '../core/session-token.ts';
+import { sleep } from '../core/sleep.ts';
+import type { Logger, Stoppable } from '../core/types.ts';
+import type { Session, SessionEnd, SessionEnds } from '../sessions/types.ts';
+import { type Connection, createConnection, type GatewayServer, type GatewaySocket } from './connection.ts';
+import { dispatch } from './dispatch.ts';
+import type { HandlerDeps } from './handlers/types.ts';
+import { createMessageRate } from './message-rate.ts';
+import { tolerantParser } from './parser.ts';
+
+/** Engine.IO heartbeat of the original gateway, in ms. */
+const PING_INTERVAL_MS = 10_000;
+const PING_TIMEOUT_MS = 30_000;
+/** A transport that never joins a namespace is closed after this, in ms. */
+const CONNECT_TIMEOUT_MS = 10_000;
+/** Clients come back spread over this long when an instance drains, in ms. */
+const DRAIN_SPREAD_MS = 3000;
+/** Time for the drain notice to leave before the connection is cut, in ms. */
+const DRAIN_GRACE_MS = 200;
+
+export interface GatewayDeps extends Omit<HandlerDeps, 'adopt'> {
+  logger: Logger;
+  originAllowed: OriginPolicy;
+  /** Origins that browsers on other hosts may come from, for CORS of the polling transport. */
+  origins: readonly string[];
+  proxyTrust: ProxyTrust;
+  authTimeoutMs: number;
+  maxPayloadBytes: number;
+  /** Messages a second for one connection. */
+  messageRate: number;
+  /** The cluster's adapter; absent for a single instance. */
+  adapter?: ReturnType<typeof import('./adapter.ts').createRedisAdapter>;
+  /** Keeps an eye on the sessions of connected sockets; returns the function that ends it. */
+  watch(token: string, session: Session): () => void;
+  onError?(code: string): void;
+}
+
+export interface Gateway extends Stoppable {
+  /** True for requests and upgrades that belong to Socket.IO: path /socket.io/, or / with an EIO parameter. */
+  handles(request: IncomingMessage): boolean;
+  request(request: IncomingMessage, response: ServerResponse): void;
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** Session ends to and from the other instances. */
+  readonly ends: SessionEnds;
+  /** Open connections. */
+  connections(): number;
+}
+
+/** The EthPillar gateway: Socket.IO at two paths, both transports, one connection object a client [SIO-1]..[SIO-9]. */
+export function createGateway(deps: GatewayDeps): Gateway {
+  const { logger, sessions } = deps;
+  const io: GatewayServer = new Server({
+    parser: tolerantParser,
+    serveClient: false,
+    pingInterval: PING_INTERVAL_MS,
+    pingTimeout: PING_TIMEOUT_MS,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    maxHttpBufferSize: deps.maxPayloadBytes,
+    perMessageDeflate: false,
+    httpCompression: false,
+    cors: { origin: [...deps.origins], credentials: true },
+    allowRequest: (request, decide) => {
+      const allowed = deps.originAllowed(request.headers);
+      decide(allowed ? null : ERRORS.origin_not_allowed.message, allowed);
+    },
+    ...(deps.adapter ? { adapter: deps.adapter } : {}),
+  });
+  // Paths are decided by `handles`; the server given here never listens.
+  io.attach(createServer());
+
+  const bySession = new Map<string, Set<Connection>>();
+  const endListeners = new Set<(end: SessionEnd) => void>();
+  let draining = false;
+
+  /** The first valid token of the handshake [SIO-1]; null where there is none at all. @throws AppError session_refused */
+  async function handshakeLogin(socket: GatewaySocket): Promise<{ token: string; session: Session } | null> {
+    const [cookie] = sessionTokens({ cookie: socket.handshake.headers.cookie });
+    const given: unknown = socket.handshake.auth.token;
+    const tokens = [cookie, given].filter(
+      (token): token is string => typeof token === 'string' && token !== '' && token.length <= MAX_TOKEN,
+    );
+    for (const token of tokens) {
+      const session = await sessions.get(token);
+      if (session) return { token, session };
+    }
+    if (tokens.length > 0 || (given !== undefined && given !== null && given !== '')) {
+      throw new AppError('session_refused');
+    }
+    return null;
+  }
+
+  io.use((socket, next) => {
+    handshakeLogin(socket).then(
+      (login) => {
+        if (login) socket.data.login = login;
+        next();
+      },
+      (error: unknown) => {
+        const failure = toAppError(error);
+        const code = failure.code === 'session_refused' ? 'session_refused' : 'session_check_failed';
+        deps.onError?.(code);
+        // The payload arrives as `data` of the client's connect_error.
+        next(Object.assign(new Error(ERRORS[code].message), { data: new AppError(code).toPayload() }));
+      },
+    );
+  });
+
+  function adopt(connection: Connection, login: { token: string; session: Session }): void {
+    const { socket } = connection;
+    connection.login = login;
+    const { id, target, expiresAt } = login.session;
+    const group = bySession.get(id) ?? new Set();
+    bySession.set(id, group.add(connection));
+    const unwatch = deps.watch(login.token, login.session);
+    socket.once('disconnect', () => {
+      unwatch();
+      group.delete(connection);
+      if (group.size === 0 && bySession.get(id) === group) bySession.delete(id);
+    });
+    socket.emit('authenticated', {
+      host: target.host,
+      username: target.username,
+      expiresAt: new Date(expiresAt).toISOString(),
+    });
+  }
+  const handlerDeps = { ...deps, adopt };
+
+  io.on('connection', (socket) => {
+    const address = clientAddress(socket.request, deps.proxyTrust);
+    const connection = createConnection(socket, address, (code) => deps.onError?.(code));
+    const rate = createMessageRate(deps.messageRate);
+    // Without a listener a broken packet would end the process (CVE-2024-38355).
+    socket.on('error', (error) => logger.debug('socket error', { error: String(error) }));
+    socket.onAny((event: string, ...args: unknown[]) => {
+      const verdict = rate();
+      if (verdict === 'pass') void dispatch(handlerDeps, connection, event, args);
+      else if (verdict === 'warn') connection.fail(new AppError('rate_limited'));
+      else if (verdict === 'close') socket.disconnect(true);
+    });
+    const deadline = setTimeout(() => {
+      if (connection.login) return;
+      connection.fail(new AppError('auth_timeout'));
+      socket.disconnect(true);
+    }, deps.authTimeoutMs);
+    socket.on('disconnect', () => {
+      clearTimeout(deadline);
+      connection.release();
+    });
+    if (draining) drain(socket);
+    else if (socket.data.login) adopt(connection, socket.data.login);
+    delete socket.data.login;
+  });
+
+  function drain(socket: GatewaySocket): void {
+    socket.emit('server_draining', { reconnectInMs: Math.round(Math.random() * DRAIN_SPREAD_MS) });
+  }
+
+  function endHere(end: SessionEnd): void {
+    for (const connection of [...(bySession.get(end.sessionId) ?? [])]) {
+      connection.release();
+      connection.socket.emit('session_ended', { reason: end.reason });
+      connection.socket.disconnect(true);
+    }
+    for (const listener of endListeners) listener(end);
+  }
+  io.on('session_end', endHere);
+
+  async function stop(): Promise<void> {
+    draining = true;
+    const sockets = [...io.of('/').sockets.values()];
+    for (const socket of sockets) drain(socket);
+    if (sockets.length > 0) await sleep(DRAIN_GRACE_MS);
+    for (const socket of sockets) socket.disconnect(true);
+    await io.close();
+  }
+  let stopped: Promise<void> | null = null;
+
+  return {
+    handles({ url = '/' }) {
+      const [path, query = ''] = url.split('?', 2);
+      return path === '/socket.io/' || path === '/socket.io' || (path === '/' && /(^|&)EIO=\d/.test(query));
+    },
+    // The engine takes any path; it wants its own request type, which only adds what it sets itself.
+    request: (request, response) => io.engine.handleRequest(request as never, response),
+    upgrade: (request, socket, head) => io.engine.handleUpgrade(request as never, socket, head),
+    ends: {
+      publish(end) {
+        endHere(end);
+        if (deps.adapter) io.serverSideEmit('session_end', end);
+      },
+      onEnd(listener) {
+        endListeners.add(listener);
+        return () => endListeners.delete(listener);
+      },
+    },
+    connections: () => io.engine.clientsCount,
+    stop: () => (stopped ??= stop()),
+  };
+}

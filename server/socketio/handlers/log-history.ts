@@ -1,0 +1,23 @@
+import type { z } from 'zod';
+import type { logHistorySchema } from '../../../shared/events.ts';
+import type { LogEntry } from '../../../shared/log-entry.ts';
+import { allowedUnit, requireSession } from '../connection.ts';
+import type { Handler } from './types.ts';
+
+/** `log_history` [SIO-5]: one page, oldest first; reading stops when the client goes away. */
+export const logHistory: Handler<
+  z.output<typeof logHistorySchema>,
+  { entries: LogEntry[]; hasMore: boolean }
+> = async (deps, connection, request) => {
+  const session = requireSession(connection);
+  const unit = allowedUnit(session, deps.units, request.service);
+  await deps.prove(session, connection.address);
+  const leaving = new AbortController();
+  const leave = () => leaving.abort();
+  connection.socket.once('disconnect', leave);
+  try {
+    return await deps.logs.history(session, unit, request, leaving.signal);
+  } finally {
+    connection.socket.off('disconnect', leave);
+  }
+};

@@ -1,0 +1,25 @@
+import type { LogService } from '../../logs/service.ts';
+import type { Session, SessionStore } from '../../sessions/types.ts';
+import type { StatusFeed } from '../../status/types.ts';
+import type { Connection } from '../connection.ts';
+
+/** What the handlers of the events work with. */
+export interface HandlerDeps {
+  /** Units that sessions without a list of their own may watch, in display order. */
+  units: readonly string[];
+  sessions: SessionStore;
+  logs: LogService;
+  status: StatusFeed;
+  /** Proves a session's login once for the cluster [SES-6]. @throws AppError with the code of the failed login */
+  prove(session: Session, clientAddress: string): Promise<void>;
+  /** Binds a session to a connection: `authenticated`, rooms, watch. */
+  adopt(connection: Connection, login: { token: string; session: Session }): void;
+}
+
+/** Handles a validated request; what it returns goes into the ack, what it throws into `error` and the ack. */
+export type Handler<Request, Answer extends object = object> = (
+  deps: HandlerDeps,
+  connection: Connection,
+  request: Request,
+  context: { wantsAck: boolean },
+) => Promise<Answer> | Answer;

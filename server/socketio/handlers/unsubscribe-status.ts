@@ -1,0 +1,10 @@
+import { requireSession } from '../connection.ts';
+import type { Handler } from './types.ts';
+
+/** `unsubscribe_status`. Not being subscribed is no error. */
+export const unsubscribeStatus: Handler<undefined> = (_deps, connection) => {
+  requireSession(connection);
+  connection.status?.unsubscribe();
+  connection.status = null;
+  return {};
+};
