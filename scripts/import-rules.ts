@@ -24,7 +24,7 @@ export const PLACES: readonly Place[] = [
   { name: 'server/core', paths: ['server/core/'], mayImport: ['shared'], node: true },
   {
     name: CONFIG,
-    paths: ['server/config.ts', 'server/settings.ts', 'server/setting-parsers.ts'],
+    paths: ['server/config.ts', 'server/settings.ts', 'server/setting-parsers.ts', 'server/package-info.ts'],
     mayImport: BASE,
     node: true,
   },
