@@ -1,0 +1,176 @@
+'use client';
+
+import { useVirtualizer } from '@tanstack/react-virtual';
+import {
+  type Ref,
+  useCallback,
+  useEffect,
+  useImperativeHandle,
+  useLayoutEffect,
+  useRef,
+  useState,
+} from 'react';
+import type { CompiledFilter } from 'tailwire/client';
+import type { UseClientLogs } from 'tailwire/react';
+import { copyText } from '../../lib/copy.ts';
+import type { TimeZone } from '../../lib/format.ts';
+import { GapRow } from './gap-row.tsx';
+import { ListHead } from './list-head.tsx';
+import { LogRow } from './log-row.tsx';
+import { NewLinesPill } from './new-lines-pill.tsx';
+import { useFollow } from './use-follow.ts';
+
+/** What keyboard shortcuts do with the list. */
+export interface LogListHandle {
+  toStart(): void;
+  toEnd(): void;
+  /** Moves the marked line. */
+  step(by: 1 | -1): void;
+  /** Opens or closes the marked line. */
+  toggle(): void;
+  copy(): void;
+}
+
+interface LogListProps {
+  ref: Ref<LogListHandle>;
+  logs: UseClientLogs;
+  ranges: CompiledFilter['ranges'];
+  /** Paused by the reader. */
+  held: boolean;
+  onRelease: () => void;
+  wrap: boolean;
+  zone: TimeZone;
+}
+
+/** Height of a line that is not wrapped, in px: the class `leading-[22px]` of the rows. */
+const ROW_HEIGHT = 22;
+/** Rows drawn beyond the edges, so that quick scrolling shows no holes. */
+const OVERSCAN = 24;
+
+/** The lines. Only those in sight are in the page; the newest is followed until the reader scrolls up. */
+export function LogList({ ref, logs, ranges, held, onRelease, wrap, zone }: LogListProps) {
+  const { lines } = logs;
+  const container = useRef<HTMLDivElement>(null);
+  const [opened, setOpened] = useState<ReadonlySet<number>>(new Set());
+  const [marked, setMarked] = useState<number | null>(null);
+  const { following, stop, follow } = useFollow({ container, logs, held, onRelease });
+
+  const rows = useVirtualizer({
+    count: lines.length + 1,
+    getScrollElement: () => container.current,
+    estimateSize: () => ROW_HEIGHT,
+    // The first row is the list's head, the others go by the number that a line keeps.
+    getItemKey: (index) => lines[index - 1]?.seq ?? 'head',
+    overscan: OVERSCAN,
+  });
+  const height = rows.getTotalSize();
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: each new line and each measured height moves the end
+  useLayoutEffect(() => {
+    const element = container.current;
+    if (following && element !== null) element.scrollTop = element.scrollHeight;
+  }, [following, lines, height]);
+
+  useKeepPlace(lines[0]?.seq, lines.length, following, (added) => {
+    rows.scrollToOffset((rows.scrollOffset ?? 0) + added * ROW_HEIGHT);
+  });
+
+  const toggle = useCallback((seq: number) => {
+    setMarked(seq);
+    setOpened((last) => {
+      const next = new Set(last);
+      if (!next.delete(seq)) next.add(seq);
+      return next;
+    });
+  }, []);
+
+  const markedIndex = marked === null ? -1 : lines.findIndex((item) => item.seq === marked);
+  const markedItem = lines[markedIndex];
+  useImperativeHandle(ref, () => ({
+    toStart() {
+      stop();
+      rows.scrollToIndex(0);
+    },
+    toEnd: follow,
+    step(by) {
+      const index = markedIndex === -1 ? lines.length - 1 : markedIndex + by;
+      const item = lines[index];
+      if (item === undefined) return;
+      stop();
+      setMarked(item.seq);
+      rows.scrollToIndex(index + 1, { align: 'auto' });
+    },
+    toggle() {
+      if (marked !== null) toggle(marked);
+    },
+    copy() {
+      if (markedItem?.kind === 'line') void copyText(markedItem.line, 'Line');
+    },
+  }));
+
+  return (
+    <div className="relative flex min-h-0 flex-1 flex-col">
+      <div
+        ref={container}
+        role="log"
+        aria-live="off"
+        aria-label={`Log of ${logs.service}`}
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable with the keyboard
+        tabIndex={0}
+        className="min-h-0 flex-1 overflow-auto overscroll-contain bg-surface font-mono text-[0.8125rem] leading-[22px] [overflow-anchor:none] focus-visible:-outline-offset-2"
+      >
+        <div className="relative w-full" style={{ height }}>
+          {rows.getVirtualItems().map((row) => {
+            const item = lines[row.index - 1];
+            return (
+              <div
+                key={row.key}
+                ref={rows.measureElement}
+                data-index={row.index}
+                className={wrap ? 'absolute top-0 left-0 w-full' : 'absolute top-0 left-0 w-max min-w-full'}
+                style={{ transform: `translateY(${row.start}px)` }}
+              >
+                {item === undefined ? (
+                  <ListHead logs={logs} />
+                ) : item.kind === 'gap' ? (
+                  <GapRow gap={item} />
+                ) : (
+                  <LogRow
+                    line={item}
+                    ranges={ranges}
+                    wrap={wrap}
+                    zone={zone}
+                    isOpen={opened.has(item.seq)}
+                    isMarked={item.seq === marked}
+                    onToggle={toggle}
+                  />
+                )}
+              </div>
+            );
+          })}
+        </div>
+      </div>
+      {(!following || held) && <NewLinesPill count={logs.newCount} onClick={follow} />}
+    </div>
+  );
+}
+
+/** Calls back with the number of lines that were put in front, so that what is being read stays where it is. */
+function useKeepPlace(
+  firstSeq: number | undefined,
+  count: number,
+  following: boolean,
+  moved: (added: number) => void,
+): void {
+  const last = useRef({ firstSeq, count });
+  const move = useRef(moved);
+  useEffect(() => {
+    move.current = moved;
+  });
+  useLayoutEffect(() => {
+    const { firstSeq: before, count: had } = last.current;
+    last.current = { firstSeq, count };
+    if (following || before === undefined || firstSeq === undefined || firstSeq >= before) return;
+    if (count > had) move.current(count - had);
+  }, [firstSeq, count, following]);
+}

@@ -1,0 +1,111 @@
+'use client';
+
+import { useCallback, useDeferredValue, useMemo, useRef, useState } from 'react';
+import { compileFilter } from 'tailwire/client';
+import { useClientLogs } from 'tailwire/react';
+import type { TimeZone } from '../../lib/format.ts';
+import { useMedia } from '../../lib/use-media.ts';
+import { usePreference } from '../../lib/use-preference.ts';
+import { useShortcuts } from '../../lib/use-shortcuts.ts';
+import { ErrorAlert } from '../ui/error-alert.tsx';
+import { Announcer } from './announcer.tsx';
+import { LevelChips } from './level-chips.tsx';
+import { LogList, type LogListHandle } from './log-list.tsx';
+import { LogToolbar } from './log-toolbar.tsx';
+import { ShortcutsDialog } from './shortcuts-dialog.tsx';
+import { useLogFilter } from './use-log-filter.ts';
+
+interface LogViewerProps {
+  service: string;
+  services: readonly string[];
+  onService: (service: string) => void;
+}
+
+/** The live log of one service, with everything to find one's way in it. */
+export function LogViewer({ service, services, onService }: LogViewerProps) {
+  const { filter, setFilter } = useLogFilter();
+  const logs = useClientLogs({ service, filter });
+  const [held, setHeld] = useState(false);
+  const [wrap, setWrap] = usePreference<boolean>('wrap', false);
+  const [zone, setZone] = usePreference<TimeZone>('timezone', 'local');
+  const [helpOpen, setHelpOpen] = useState(false);
+  const isNarrow = useMedia('(max-width: 47.99rem)');
+  const search = useRef<HTMLInputElement>(null);
+  const list = useRef<LogListHandle>(null);
+
+  const change = useCallback(
+    (next: typeof filter) => {
+      setFilter(next);
+      logs.setFilter(next);
+    },
+    [setFilter, logs.setFilter],
+  );
+  const marks = useDeferredValue(logs.filter);
+  const ranges = useMemo(() => compileFilter(marks).ranges, [marks]);
+
+  useShortcuts([
+    [' ', () => setHeld((last) => !last)],
+    ['/', () => search.current?.focus()],
+    ['g', () => list.current?.toStart()],
+    ['G', () => list.current?.toEnd()],
+    ['j', () => list.current?.step(1)],
+    ['k', () => list.current?.step(-1)],
+    ['Enter', () => list.current?.toggle()],
+    ['c', () => list.current?.copy()],
+    ['w', () => setWrap(!wrap)],
+    ['u', () => setZone(zone === 'utc' ? 'local' : 'utc')],
+    ['?', () => setHelpOpen(true)],
+  ]);
+
+  return (
+    <section
+      aria-labelledby="log-title"
+      className="flex min-h-80 flex-1 flex-col max-md:h-[calc(100dvh-4rem)] max-md:flex-none"
+    >
+      <h2 id="log-title" className="sr-only">
+        Log of {service}
+      </h2>
+      <div className="flex min-h-0 flex-1 flex-col overflow-hidden rounded-xl border border-line bg-surface">
+        <LogToolbar
+          service={service}
+          services={services}
+          onService={onService}
+          logs={logs}
+          filter={filter}
+          onFilter={change}
+          search={search}
+          held={held}
+          onHeld={setHeld}
+          wrap={wrap}
+          onWrap={setWrap}
+          zone={zone}
+          onZone={setZone}
+          onHelp={() => setHelpOpen(true)}
+        />
+        <LevelChips
+          counts={logs.counts}
+          filter={filter}
+          onFilter={change}
+          shown={logs.lines.length}
+          total={logs.total}
+        />
+        {logs.error !== null && (
+          <div className="border-b border-line p-2">
+            <ErrorAlert error={logs.error} action={{ label: 'Try again', run: logs.retry }} />
+          </div>
+        )}
+        <LogList
+          ref={list}
+          logs={logs}
+          ranges={ranges}
+          held={held}
+          onRelease={() => setHeld(false)}
+          wrap={wrap || isNarrow}
+          zone={zone}
+        />
+      </div>
+      <Announcer paused={logs.paused} newCount={logs.newCount} />
+      <ShortcutsDialog open={helpOpen} onOpenChange={setHelpOpen} />
+    </section>
+  );
+}
