@@ -10,8 +10,13 @@ const MAY_ESCAPE = /[\u001b\u0090\u0098\u009b\u009d-\u009f]/;
 
 /** Control characters but tab and line feed, and the bidirectional overrides and isolates (Unicode UAX 9). */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-const UNSAFE = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/;
-const UNSAFE_ALL = new RegExp(UNSAFE.source, 'g');
+const UNSAFE = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/;
+
+/** The same for one character, by its code. */
+function isUnsafeCode(code: number): boolean {
+  const control = (code < 0x20 && code !== 9 && code !== 10) || (code >= 0x7f && code <= 0x9f);
+  return control || (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
+}
 
 /** Index after a CSI sequence whose parameters start at `pos`. */
 function csiEnd(text: string, pos: number): number {
@@ -68,12 +73,22 @@ export function stripAnsi(text: string): string {
   return kept.join('');
 }
 
-function visible(char: string): string {
-  const code = char.charCodeAt(0);
-  if (code < 0x20) return String.fromCharCode(0x2400 + code);
-  if (code === 0x7f) return '\u2421';
-  return `<U+${code.toString(16).toUpperCase().padStart(4, '0')}>`;
+/** What stands for a character in sanitized text, as character codes: a control picture, or `<U+202E>`. */
+function visible(code: number): number[] {
+  if (code < 0x20) return [0x2400 + code];
+  if (code === 0x7f) return [0x2421];
+  const hex = code.toString(16).toUpperCase().padStart(4, '0');
+  return Array.from(`<U+${hex}>`, (char) => char.charCodeAt(0));
 }
+
+const VISIBLE: ReadonlyMap<number, Uint16Array> = new Map(
+  Array.from({ length: 0x206a }, (_, code) => code)
+    .filter(isUnsafeCode)
+    .map((code) => [code, Uint16Array.from(visible(code))]),
+);
+
+/** Longest stand-in, in characters. */
+const VISIBLE_MAX = 8;
 
 /** True if the text holds anything that `sanitize` would change. */
 export function isUnsafe(text: string): boolean {
@@ -87,7 +102,18 @@ export function isUnsafe(text: string): boolean {
  */
 export function sanitize(text: string): string {
   if (!isUnsafe(text)) return text;
-  return stripAnsi(text).replace(UNSAFE_ALL, (char, at: number, whole: string) =>
-    char === '\r' && whole.charCodeAt(at + 1) === 10 ? char : visible(char),
-  );
+  const bare = stripAnsi(text);
+  // Codes in one buffer: a line of nothing but control characters would make a million strings otherwise.
+  const out = new Uint16Array(bare.length * VISIBLE_MAX);
+  let length = 0;
+  for (let at = 0; at < bare.length; at++) {
+    const code = bare.charCodeAt(at);
+    const shown = code === 13 && bare.charCodeAt(at + 1) === 10 ? undefined : VISIBLE.get(code);
+    if (shown === undefined) out[length++] = code;
+    else {
+      out.set(shown, length);
+      length += shown.length;
+    }
+  }
+  return Buffer.from(out.buffer, 0, length * 2).toString('utf16le');
 }

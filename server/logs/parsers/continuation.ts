@@ -46,15 +46,15 @@ function isGoPlace(text: string): boolean {
   return end === text.length || text.startsWith(' +0x', end) || text.startsWith(' .', end);
 }
 
-/** `path.nim(12) proc` and `../generated.c(12)`. */
+/** `path.nim(12) proc`, `../generated.c(12)`, `dir/file(12) proc`: a path, a line number, and at most a name. */
 function isNimPlace(text: string): boolean {
-  for (const extension of ['.nim(', '.c(', '.cpp(']) {
-    const open = fileMark(text, extension);
-    if (open < 0) continue;
-    const end = digitsEnd(text, open);
-    if (end > open && text.charCodeAt(end) === 41) return true;
-  }
-  return false;
+  const space = text.indexOf(' ');
+  const end = (space < 0 ? text.length : space) - 1;
+  if (text.charCodeAt(end) !== 41) return false;
+  const open = text.lastIndexOf('(', end);
+  if (open < 1 || open + 1 === end || digitsEnd(text, open + 1) !== end) return false;
+  const path = text.slice(0, open);
+  return path.includes('/') || path.endsWith('.nim') || path.endsWith('.c') || path.endsWith('.cpp');
 }
 
 const GO_ARGUMENT = new Set([...'0123456789abcdefxABCDEF?,{}. _'].map((char) => char.charCodeAt(0)));

@@ -53,9 +53,12 @@ const SHORT_ESCAPES: Record<string, string> = {
   "'": "'",
 };
 
+/** Most digits of a code point (`\u{10ffff}`). */
+const HEX_MAX = 6;
+
 /** The code point of a hexadecimal number of `length` digits at `pos`, or -1. */
 function hexAt(text: string, pos: number, length: number): number {
-  if (length < 1 || length > 6 || pos + length > text.length) return -1;
+  if (length < 1 || length > HEX_MAX || pos + length > text.length) return -1;
   let value = 0;
   for (let at = pos; at < pos + length; at++) {
     const digit = Number.parseInt(text.charAt(at), 16);
@@ -72,7 +75,7 @@ function hexAt(text: string, pos: number, length: number): number {
 export function decodeEscapes(text: string): string {
   let slash = text.indexOf('\\');
   if (slash < 0) return text;
-  let out = '';
+  const parts: string[] = [];
   let from = 0;
   while (slash >= 0) {
     const mark = text.charAt(slash + 1);
@@ -81,7 +84,7 @@ export function decodeEscapes(text: string): string {
     let end = slash + 2;
     if (short === undefined && (mark === 'u' || mark === 'x')) {
       const braced = mark === 'u' && text.charAt(slash + 2) === '{';
-      const close = braced ? text.indexOf('}', slash + 3) : -1;
+      const close = braced ? slash + 3 + text.slice(slash + 3, slash + 3 + HEX_MAX + 1).indexOf('}') : -1;
       const start = braced ? slash + 3 : slash + 2;
       const length = braced ? close - start : mark === 'u' ? 4 : 2;
       const code = hexAt(text, start, length);
@@ -91,12 +94,14 @@ export function decodeEscapes(text: string): string {
       }
     }
     if (decoded !== undefined) {
-      out += text.slice(from, slash) + decoded;
+      if (from < slash) parts.push(text.slice(from, slash));
+      parts.push(decoded);
       from = end;
     }
     slash = text.indexOf('\\', Math.max(end, from));
   }
-  return out + text.slice(from);
+  parts.push(text.slice(from));
+  return parts.join('');
 }
 
 /** A value as printed: trimmed, and without the double quotes around the whole of it, their escapes decoded. */

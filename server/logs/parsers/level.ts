@@ -1,4 +1,5 @@
 import type { Level } from '../../../shared/log-entry.ts';
+import { stripAnsi } from '../ansi.ts';
 
 const SPELLINGS: Record<Level, string> = {
   trace: 'trace trc trce silly',
@@ -30,7 +31,8 @@ export function levelOf(word: string): Level | null {
 
 /** Like `levelOf`, and knows the numbers of pino and bunyan (10 = trace .. 60 = fatal; values between count down). */
 export function levelOfValue(text: string): Level | null {
-  const word = levelOf(text.trim());
+  // winston's colorize writes its colours into the value.
+  const word = levelOf(stripAnsi(text).trim());
   if (word !== null || text === '') return word;
   const number = Number(text);
   if (!Number.isInteger(number) || number < 10) return null;

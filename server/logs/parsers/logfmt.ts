@@ -11,6 +11,14 @@ const LEVEL_KEYS = ['level', 'lvl'];
 const TARGETS = ['logger', 'component'];
 const LOGRUS_TARGETS = ['prefix', 'module'];
 
+const SPECIAL: ReadonlySet<string> = new Set([
+  ...TIME_KEYS,
+  ...LEVEL_KEYS,
+  ...TARGETS,
+  ...LOGRUS_TARGETS,
+  'msg',
+]);
+
 /**
  * logfmt: `key=value key="value"` in any order, as logrus (prysm, mev-boost, docker, containerd), go-kit and slog
  * (prometheus, node_exporter), grafana and geth write it. A line without a level or a message is no entry: null.
@@ -19,9 +27,8 @@ export function parseLogfmt({ text }: Line): ParsedLine | null {
   if (keyEnd(text, 0) < 0) return null;
   const special = new Map<string, string>();
   const fields = createFields();
-  const isSpecial = new Set([...TIME_KEYS, ...LEVEL_KEYS, ...TARGETS, ...LOGRUS_TARGETS, 'msg']);
   readPairs(text, 0, (key, value) => {
-    if (isSpecial.has(key)) special.set(key, value);
+    if (SPECIAL.has(key)) special.set(key, value);
     else fields.set(key, value);
   });
   const levelKey = LEVEL_KEYS.find((key) => special.has(key));

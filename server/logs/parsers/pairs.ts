@@ -5,7 +5,12 @@ import { closingQuote, decodeEscapes } from './fields.ts';
 const KEY_MAX = 96;
 
 /** Characters that no key holds: they mark prose, paths of calls, URLs and comparisons. */
-const NOT_IN_KEY = new Set([...'="\'()[]{},:;?!<>|&*`\\'].map((char) => char.charCodeAt(0)));
+const NOT_IN_KEY = '="\'()[]{},:;?!<>|&*`\\';
+
+/** 1 for each ASCII code that may stand in a key. */
+const IN_KEY = Uint8Array.from({ length: 128 }, (_, code) =>
+  code > 32 && code < 127 && !NOT_IN_KEY.includes(String.fromCharCode(code)) ? 1 : 0,
+);
 
 /** Index of the `=` of a `key=` that starts at `pos`, or -1. */
 export function keyEnd(text: string, pos: number): number {
@@ -15,7 +20,7 @@ export function keyEnd(text: string, pos: number): number {
   for (let at = pos + 1; at < limit; at++) {
     const code = text.charCodeAt(at);
     if (code === EQUALS) return text.charCodeAt(at + 1) === EQUALS ? -1 : at;
-    if (code <= 32 || NOT_IN_KEY.has(code)) return -1;
+    if (code < 128 && IN_KEY[code] === 0) return -1;
   }
   return -1;
 }

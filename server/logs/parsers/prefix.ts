@@ -113,9 +113,8 @@ export function prefixOf(text: string): Prefix {
       found = { ...named, when: found.when };
       continue;
     }
-    if (isTableRow(text.slice(pos))) break;
     const compose = composeEnd(text, pos);
-    if (compose < 0) break;
+    if (compose < 0 || isTableRow(text.slice(pos))) break;
     found = { ...found, end: compose };
   }
   return found;
