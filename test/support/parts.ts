@@ -1,4 +1,4 @@
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, readFileSync } from 'node:fs';
 
 /** A program or right that some tests need and not every machine has. */
 export type Part = 'redis-server' | 'redis-sentinel' | 'sshd' | 'lab' | 'chromium' | 'nginx';
@@ -33,7 +33,15 @@ export function missingPart(part: Part): string | null {
   const missing = PROGRAMS[part].filter((name) => findProgram(name) === null);
   if (missing.length > 0) return `${part} needs ${missing.join(', ')}`;
   if (part === 'lab' && process.getuid?.() !== 0) return 'lab needs root';
+  if (part === 'lab' && !mayMakeNamespaces()) return 'lab needs root with CAP_SYS_ADMIN and CAP_NET_ADMIN';
   return null;
+}
+
+/** Whether root has its powers here; in most containers it has not. Bits 12 and 21 of CapEff: capabilities(7). */
+function mayMakeNamespaces(): boolean {
+  const word = /^CapEff:\s+([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0';
+  const needed = (1n << 12n) | (1n << 21n);
+  return (BigInt(`0x${word}`) & needed) === needed;
 }
 
 /**
