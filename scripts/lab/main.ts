@@ -8,7 +8,7 @@ const USAGE = `Real test hosts: systemd, journald and sshd in namespaces of this
 
   npm run lab -- up [HOSTS]    boots hosts (1) that print lines at a human pace, and stay up
   npm run lab -- status        shows the labs of this machine
-  npm run lab -- down [LAB]    takes down the labs that were brought up by hand, or that one
+  npm run lab -- down [LAB]    takes down the lab that was brought up by hand, or that one, or "all" of them
 
 It needs root, and Debian's systemd-container, debootstrap and iproute2.`;
 
@@ -45,17 +45,26 @@ async function up(argument = '1'): Promise<number> {
 
 async function down(argument?: string): Promise<number> {
   needRoot();
-  const slots = usedSlots().filter((slot) =>
-    argument === undefined ? readRecord(slot)?.owner === null : slot === Number(argument),
-  );
-  if (slots.length === 0)
+  await reap(log);
+  const byHand = usedSlots().filter((slot) => readRecord(slot)?.owner === null);
+  const slots =
+    argument === undefined || argument === 'all'
+      ? byHand
+      : usedSlots().filter((slot) => slot === Number(argument));
+  if (slots.length === 0) {
     log(argument === undefined ? 'No lab was brought up by hand.' : `There is no lab ${argument}.`);
+    return argument === undefined ? 0 : 1;
+  }
+  if (argument === undefined && slots.length > 1) {
+    // Another terminal may be using one of them.
+    console.error(`There are labs ${slots.join(', ')}: say which one to take down, or "all".`);
+    return 2;
+  }
   for (const slot of slots) {
     await takeDown(slot, readRecord(slot)?.id ?? null);
     log(`Lab ${slot} is down.`);
   }
-  await reap(log);
-  return argument !== undefined && slots.length === 0 ? 1 : 0;
+  return 0;
 }
 
 function status(): number {
@@ -102,6 +111,9 @@ async function bury(slot: number): Promise<number> {
 function needRoot(): void {
   if (process.getuid?.() !== 0) throw new Error('Namespaces and mounts need root: run this with sudo');
 }
+
+// Whoever reads the output may stop reading, as `head` does.
+process.stdout.on('error', () => {});
 
 main(process.argv.slice(2)).then(
   (code) => {

@@ -105,6 +105,7 @@ describe('labs', function () {
       await reap(quiet);
       assert.ok((await tracesOf(slot, cgroups)).length > 5, 'no other run takes it down');
     } finally {
+      assert.equal((await cli('down', '255')).code, 1);
       const down = await cli('down', String(slot));
       assert.equal(down.code, 0, down.stderr);
     }
