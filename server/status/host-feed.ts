@@ -201,7 +201,8 @@ export function createHostFeed(key: string, deps: HostFeedDeps, after: Promise<v
     if (!onTime && !of.changed) return;
     const list = listFor(seat, of);
     if (list === null) return;
-    if (onTime) seat.due = Math.max(seat.due, now - seat.interval) + seat.interval;
+    const next = seat.due + seat.interval;
+    if (onTime) seat.due = next > now ? next : now + seat.interval;
     if (of.error !== seat.error) {
       seat.error = of.error;
       if (of.error !== null) tell(() => seat.viewer.onError(errorPayload(of.error ?? 'status_failed')));

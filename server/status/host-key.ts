@@ -1,8 +1,10 @@
+import { normalizeHost } from '../ssh/address.ts';
 import type { SshTarget } from '../ssh/types.ts';
 
-/** Names what viewers share: one host as one user sees it. No secret in it. */
+/** Names what viewers share: one host, however its name is spelled, as one user sees it. No secret in it. */
 export function hostKey(target: Pick<SshTarget, 'host' | 'port' | 'username'>): string {
-  return `${target.host}:${target.port}+${target.username}`;
+  const host = normalizeHost(target.host)?.name ?? target.host;
+  return `${host}:${target.port}+${target.username}`;
 }
 
 /** Whether two targets log in to the same host in the same way, so that one may stand in for the other unnoticed. */

@@ -1,11 +1,12 @@
+import type { UnitStatus } from '../../shared/node-status.ts';
 import { normalizeUnit, unitFileName } from '../../shared/unit-name.ts';
 import { AppError } from '../core/errors.ts';
-import type { RunResult, SshPool } from '../ssh/types.ts';
+import type { RunResult, SshPool, SshTarget } from '../ssh/types.ts';
 import { hostKey } from './host-key.ts';
 import { PROPERTIES, parseUnits } from './properties.ts';
 import type { Probe } from './types.ts';
 
-/** Most units asked for in one command: names of 255 bytes at most, far below the 128 KiB of one argument list. */
+/** Most units in one command: names of 255 bytes at most, far below the 128 KiB of one argument list. */
 export const SERVICES_MAX = 256;
 /** A host that has not answered by then counts as unreachable, in ms; login and a slow network included. */
 export const PROBE_TIMEOUT = 8_000;
@@ -48,12 +49,11 @@ function check(result: RunResult): string {
   });
 }
 
-/** Asks hosts for unit states with one command per probe, whatever the number of units. */
+/** Asks hosts for unit states, with one command for up to 256 units. */
 export function createProber({ pool }: { pool: Pick<SshPool, 'run'> }): Probe {
   const oldHosts = new Set<string>();
 
-  return async (target, services, { signal }) => {
-    if (services.length === 0) return [];
+  async function show(target: SshTarget, services: readonly string[], signal: AbortSignal) {
     const key = hostKey(target);
     const run = (plain: boolean) =>
       pool.run(target, statusCommand(services, plain), {
@@ -69,5 +69,13 @@ export function createProber({ pool }: { pool: Pick<SshPool, 'run'> }): Probe {
       result = await run(true);
     }
     return parseUnits(check(result), services);
+  }
+
+  return async (target, services, { signal }) => {
+    const units: UnitStatus[] = [];
+    for (let at = 0; at < services.length; at += SERVICES_MAX) {
+      units.push(...(await show(target, services.slice(at, at + SERVICES_MAX), signal)));
+    }
+    return units;
   };
 }

@@ -296,6 +296,64 @@ describe('status feed', () => {
     assert.ok(spent >= 3 && spent <= 5, `${spent} probes`);
   });
 
+  it('a slow host is never asked twice at a time, and news during a probe is not lost', async () => {
+    const feed = createFeed();
+    const { viewer, got } = createViewer(30_000);
+    feed.subscribe(viewer);
+    await clock.advance(3000);
+    host.delay = 3000;
+    host.say('execution', 'Stopping...');
+    await clock.advance(1000);
+    const asked = host.probes.length;
+    feed.subscribe(createViewer(1000, login('a'), ['other']).viewer);
+    host.say('execution', 'Stopped.');
+    host.units.set('execution', 'inactive');
+    await clock.advance(6000);
+    assert.equal(host.mostRunning, 1);
+    assert.ok(host.probes.length > asked);
+    assert.equal(got.lists.at(-1)?.words, 'inactive active');
+  });
+
+  it('a viewer that came between two polls waits no longer than its interval either', async () => {
+    const feed = createFeed();
+    feed.subscribe(createViewer(5000).viewer);
+    await clock.advance(3000);
+    const { viewer, got } = createViewer(5000);
+    feed.subscribe(viewer);
+    await clock.advance(60_000);
+    const times = got.lists.map(({ at }) => at);
+    for (const [index, at] of times.slice(1).entries())
+      assert.ok(at - (times[index] ?? 0) <= 5100, String(times));
+    assert.ok(Math.abs(times.length - 13) <= 1, String(times));
+  });
+
+  it('what changed behind an answer without the unit is still told', async () => {
+    const { viewer, got } = createViewer(1000);
+    createFeed().subscribe(viewer);
+    await clock.advance(3000);
+    host.units.set('execution', 'unknown');
+    await clock.advance(3000);
+    host.units.set('execution', 'failed');
+    await clock.advance(3000);
+    assert.deepEqual(
+      got.transitions.map(({ from, to }) => `${from} ${to}`),
+      ['active failed'],
+    );
+  });
+
+  it('an outage that lasts is no news at each attempt', async () => {
+    const { viewer, got } = createViewer(300_000);
+    createFeed().subscribe(viewer);
+    await clock.advance(3000);
+    host.fail = new AppError('host_unreachable');
+    host.say('execution', 'Stopped.');
+    await clock.advance(100_000);
+    assert.deepEqual(
+      got.lists.map(({ words }) => words),
+      ['active active', 'unknown unknown'],
+    );
+  });
+
   it('an unreachable host: unknown, one error, recovery by itself, no false alarm', async () => {
     const feed = createFeed();
     const { viewer, got } = createViewer(5000);
@@ -405,6 +463,20 @@ describe('status feed', () => {
     assert.equal(host.probes.filter((password) => password === 'wrong').length, 1);
   });
 
+  it('nobody hears of a refused login while another one works', async () => {
+    host.refused.add('wrong');
+    const feed = createFeed();
+    const [wrong, right] = [createViewer(2000, login('wrong')), createViewer(2000, login('right'))];
+    feed.subscribe(wrong.viewer);
+    feed.subscribe(right.viewer);
+    await clock.advance(10_000);
+    for (const { got } of [wrong, right]) {
+      assert.deepEqual(got.errors, []);
+      assert.ok(got.lists.length > 3);
+      assert.ok(got.lists.every(({ words }) => words === 'active active'));
+    }
+  });
+
   it('[LOG-5] after the last viewer nothing stays: no poll at once, no follow after 10 s', async () => {
     const feed = createFeed();
     const seat = feed.subscribe(createViewer(1000).viewer);
@@ -432,7 +504,10 @@ describe('status feed', () => {
     feed.subscribe(again.viewer);
     await clock.advance(20_000);
     assert.equal(host.followsBegun, 1);
-    assert.ok(again.got.lists.length >= 1);
+    assert.equal(host.follows.size, 1);
+    const before = again.got.lists.length;
+    await clock.advance(30_000);
+    assert.ok(again.got.lists.length > before);
   });
 
   it('[SIO-6] the interval can be changed, and stays within its bounds', async () => {
@@ -518,6 +593,38 @@ describe('status feed', () => {
       const times = there.got.lists.map(({ at }) => at);
       for (const [index, at] of times.slice(1).entries())
         assert.ok(at - (times[index] ?? 0) <= 3100, String(times));
+    });
+
+    it('one that lingers without viewers lets go as soon as another has some', async () => {
+      const one = createFeed({ instanceId: 'one' });
+      const two = createFeed({ instanceId: 'two' });
+      one.subscribe(createViewer(2000, login('a')).viewer).unsubscribe();
+      await clock.advance(2000);
+      const there = createViewer(1000, login('b'));
+      two.subscribe(there.viewer);
+      await clock.advance(2500);
+      assert.ok(there.got.lists.length >= 1);
+      assert.deepEqual(
+        [...host.follows].map(({ target }) => passwordOf(target)),
+        ['b'],
+      );
+    });
+
+    it('who takes over tells what changed in between, once', async () => {
+      const one = createFeed({ instanceId: 'one' });
+      const two = createFeed({ instanceId: 'two' });
+      const seat = one.subscribe(createViewer(2000, login('a')).viewer);
+      await clock.advance(1000);
+      const there = createViewer(2000, login('b'));
+      two.subscribe(there.viewer);
+      await clock.advance(3000);
+      seat.unsubscribe();
+      host.units.set('consensus', 'failed');
+      await clock.advance(10_000);
+      assert.deepEqual(
+        there.got.transitions.map(({ service, from, to }) => `${service} ${from} ${to}`),
+        ['consensus active failed'],
+      );
     });
 
     /** Leases of which the test may take one away, as another instance would. */

@@ -56,9 +56,18 @@ describe('status prober', () => {
     for (const name of ['*', 'a b', '-f', 'x;reboot', 'x\n', 'execu[t]ion', '', '$(id)', '..?']) {
       await assert.rejects(probe(target, ['execution', name], options), { code: 'invalid_service' }, name);
     }
-    const many = Array.from({ length: SERVICES_MAX + 1 }, (_, at) => `unit${at}`);
-    await assert.rejects(probe(target, many, options), { code: 'invalid_service' });
     assert.equal(commands.length, 0);
+  });
+
+  it('a great many units are asked for in bounded commands', async () => {
+    const { probe, commands } = proberOn(ended({}));
+    const many = Array.from({ length: SERVICES_MAX + 1 }, (_, at) => `unit${at}`);
+    assert.throws(() => statusCommand(many), { code: 'invalid_service' });
+    assert.equal((await probe(target, many, options)).length, many.length);
+    assert.deepEqual(
+      commands.map((argv) => argv.length - argv.indexOf('--') - 1),
+      [SERVICES_MAX, 1],
+    );
   });
 
   it('an old systemd is asked in its own way, and remembered', async () => {
