@@ -9,6 +9,9 @@ import { entry, type Line, NO_TIME, type ParsedLine } from './types.ts';
 
 export type { ParsedLine } from './types.ts';
 
+/** Longest `[uptime]` of the kernel, in characters. */
+const UPTIME_MAX = 32;
+
 /** rsyslog's way to write a tab at either end of a message (`$EscapeControlCharactersOnReceive`). */
 const RSYSLOG_TAB = '#011';
 
@@ -43,7 +46,9 @@ function safe(parsed: ParsedLine): ParsedLine {
  * hold no escape sequences, control characters or bidirectional overrides; the raw line stays the caller's.
  */
 export function parseLine(raw: string, hint = ''): ParsedLine {
-  const plain = stripAnsi(raw);
+  // One look at the line spares the common case, which holds nothing of the kind, all the rest.
+  const odd = isUnsafe(raw);
+  const plain = odd ? stripAnsi(raw) : raw;
   const prefix = prefixOf(plain);
   let end = prefix.end;
   if (prefix.ident === 'kernel' || end === 0) end += uptimeEnd(plain.slice(end, end + UPTIME_MAX));
@@ -59,8 +64,5 @@ export function parseLine(raw: string, hint = ''): ParsedLine {
     parsed.time = prefix.when.time;
     parsed.timeRaw = prefix.when.timeRaw;
   }
-  return plain.includes('\\') || isUnsafe(plain) ? safe(parsed) : parsed;
+  return odd || plain.includes('\\') ? safe(parsed) : parsed;
 }
-
-/** Longest `[uptime]` of the kernel, in characters. */
-const UPTIME_MAX = 32;

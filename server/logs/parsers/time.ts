@@ -25,7 +25,7 @@ function two(text: string, pos: number): number {
 export function clockEnd(text: string, pos: number): number {
   if (text.charCodeAt(pos + 2) !== 58 || text.charCodeAt(pos + 5) !== 58) return -1;
   const [hour, minute, second] = [two(text, pos), two(text, pos + 3), two(text, pos + 6)];
-  const valid = hour >= 0 && hour <= 23 && minute >= 0 && minute <= 59 && second >= 0 && second <= 60;
+  const valid = hour >= 0 && hour <= 23 && minute >= 0 && minute <= 59 && second >= 0 && second <= 59;
   return valid && !isDigit(text.charCodeAt(pos + 8)) ? pos + 8 : -1;
 }
 
