@@ -62,17 +62,10 @@ export function createStreamFollower(deps: { redis: RedisConnections; logger: Lo
     const names = [...followers.keys()];
     const ids = names.map((name) => `${position(followers.get(name) ?? new Set())}-0`);
     const streams = names.map((name) => keys.stream(name));
-    const reply = (await client.call(
-      'XREAD',
-      'COUNT',
-      String(READ_COUNT),
-      'BLOCK',
-      String(BLOCK_MS),
-      'STREAMS',
-      ...streams,
-      ...ids,
-    )) as [string, RawEntry[]][] | null;
-    for (const [key, entries] of reply ?? []) {
+    const request = ['COUNT', String(READ_COUNT), 'BLOCK', String(BLOCK_MS), 'STREAMS', ...streams, ...ids];
+    // By its own method, which gives the reply of RESP3 the shape of RESP2; `call` would not.
+    const reply: unknown = await Reflect.apply(client.xread, client, request);
+    for (const [key, entries] of (reply ?? []) as [string, RawEntry[]][]) {
       const name = names[streams.indexOf(key)];
       for (const follower of [...(followers.get(name ?? '') ?? [])]) hand(follower, entries);
     }
