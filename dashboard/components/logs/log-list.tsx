@@ -1,24 +1,18 @@
 'use client';
 
 import { useVirtualizer } from '@tanstack/react-virtual';
-import {
-  type Ref,
-  useCallback,
-  useEffect,
-  useImperativeHandle,
-  useLayoutEffect,
-  useRef,
-  useState,
-} from 'react';
+import { type Ref, useCallback, useImperativeHandle, useLayoutEffect, useRef, useState } from 'react';
 import type { CompiledFilter } from 'tailwire/client';
 import type { UseClientLogs } from 'tailwire/react';
 import { copyText } from '../../lib/copy.ts';
 import type { TimeZone } from '../../lib/format.ts';
+import { ROW_HEIGHT } from '../../lib/row-height.ts';
 import { GapRow } from './gap-row.tsx';
 import { ListHead } from './list-head.tsx';
 import { LogRow } from './log-row.tsx';
 import { NewLinesPill } from './new-lines-pill.tsx';
 import { useFollow } from './use-follow.ts';
+import { useKeepPlace } from './use-keep-place.ts';
 
 /** What keyboard shortcuts do with the list. */
 export interface LogListHandle {
@@ -42,8 +36,6 @@ interface LogListProps {
   zone: TimeZone;
 }
 
-/** Height of a line that is not wrapped, in px: the class `leading-[22px]` of the rows. */
-const ROW_HEIGHT = 22;
 /** Rows drawn beyond the edges, so that quick scrolling shows no holes. */
 const OVERSCAN = 24;
 
@@ -71,9 +63,7 @@ export function LogList({ ref, logs, ranges, held, onRelease, wrap, zone }: LogL
     if (following && element !== null) element.scrollTop = element.scrollHeight;
   }, [following, lines, height]);
 
-  useKeepPlace(lines[0]?.seq, lines.length, following, (added) => {
-    rows.scrollToOffset((rows.scrollOffset ?? 0) + added * ROW_HEIGHT);
-  });
+  useKeepPlace(container, lines, following);
 
   const toggle = useCallback((seq: number) => {
     setMarked(seq);
@@ -84,6 +74,12 @@ export function LogList({ ref, logs, ranges, held, onRelease, wrap, zone }: LogL
     });
   }, []);
 
+  /** Where the mark begins: at the edge of what is in sight. */
+  function edgeIndex(by: 1 | -1): number {
+    const offset = (rows.scrollOffset ?? 0) + (by === 1 ? 0 : (container.current?.clientHeight ?? 0) - 1);
+    return Math.max(0, (rows.getVirtualItemForOffset(offset)?.index ?? lines.length) - 1);
+  }
+
   const markedIndex = marked === null ? -1 : lines.findIndex((item) => item.seq === marked);
   const markedItem = lines[markedIndex];
   useImperativeHandle(ref, () => ({
@@ -93,7 +89,7 @@ export function LogList({ ref, logs, ranges, held, onRelease, wrap, zone }: LogL
     },
     toEnd: follow,
     step(by) {
-      const index = markedIndex === -1 ? lines.length - 1 : markedIndex + by;
+      const index = markedIndex === -1 ? edgeIndex(by) : markedIndex + by;
       const item = lines[index];
       if (item === undefined) return;
       stop();
@@ -153,24 +149,4 @@ export function LogList({ ref, logs, ranges, held, onRelease, wrap, zone }: LogL
       {(!following || held) && <NewLinesPill count={logs.newCount} onClick={follow} />}
     </div>
   );
-}
-
-/** Calls back with the number of lines that were put in front, so that what is being read stays where it is. */
-function useKeepPlace(
-  firstSeq: number | undefined,
-  count: number,
-  following: boolean,
-  moved: (added: number) => void,
-): void {
-  const last = useRef({ firstSeq, count });
-  const move = useRef(moved);
-  useEffect(() => {
-    move.current = moved;
-  });
-  useLayoutEffect(() => {
-    const { firstSeq: before, count: had } = last.current;
-    last.current = { firstSeq, count };
-    if (following || before === undefined || firstSeq === undefined || firstSeq >= before) return;
-    if (count > had) move.current(count - had);
-  }, [firstSeq, count, following]);
 }

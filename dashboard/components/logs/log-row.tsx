@@ -32,7 +32,12 @@ export const LogRow = memo(function LogRow(props: LogRowProps) {
         line.groupLevel === 'fatal' && !isMarked && 'border-l-odd',
       )}
     >
-      <div className={cx('relative flex gap-2', wrap ? 'whitespace-pre-wrap' : 'whitespace-pre')}>
+      <div
+        className={cx(
+          'relative flex gap-x-2 max-md:flex-wrap',
+          wrap ? 'whitespace-pre-wrap' : 'whitespace-pre',
+        )}
+      >
         <button
           type="button"
           tabIndex={-1}
@@ -56,14 +61,20 @@ export const LogRow = memo(function LogRow(props: LogRowProps) {
           {line.level ?? ''}
         </span>
         <span
-          className={cx('min-w-0', wrap && 'flex-1 [overflow-wrap:anywhere]', line.continuation && 'pl-4')}
+          className={cx(
+            'min-w-0',
+            wrap && 'flex-1 [overflow-wrap:anywhere] max-md:basis-full max-md:pb-1 max-md:pl-9',
+            line.continuation && 'pl-4',
+          )}
         >
           {line.target !== null && <span className="text-info">{line.target} </span>}
           <LineText text={line.message} ranges={ranges} />
           {fields.map(([name, value]) => (
             <span key={name}>
               {' '}
-              <span className="text-muted">{name}=</span>
+              <span className="text-muted">
+                <LineText text={name} ranges={ranges} />=
+              </span>
               <LineText text={value} ranges={ranges} />
             </span>
           ))}
@@ -74,7 +85,7 @@ export const LogRow = memo(function LogRow(props: LogRowProps) {
           aria-label="Copy the line"
           title="Copy the line"
           onClick={() => void copyText(line.line, 'Line')}
-          className="sticky right-2 ml-auto h-[22px] shrink-0 rounded border border-line bg-surface px-1.5 text-muted opacity-0 group-hover:opacity-100 hover:text-strong"
+          className="sticky right-2 ml-auto h-[22px] max-md:hidden shrink-0 rounded border border-line bg-surface px-1.5 text-muted opacity-0 group-hover:opacity-100 hover:text-strong"
         >
           <Copy aria-hidden="true" className="h-3.5 w-3.5" />
         </button>

@@ -41,14 +41,14 @@ export function LogToolbar(props: LogToolbarProps) {
     >
       <ServicePicker service={service} services={services} onService={onService} />
       <SearchBox filter={filter} onFilter={onFilter} error={logs.filterError} input={search} />
-      <div className="ml-auto flex items-center gap-0.5">
+      <div className="ml-auto flex items-center gap-0.5 max-md:order-2">
         <Button size="small" aria-pressed={held} onClick={() => onHeld(!held)} title="Space">
           {held ? (
             <Play aria-hidden="true" className={ICON} />
           ) : (
             <Pause aria-hidden="true" className={ICON} />
           )}
-          {held ? 'Resume' : 'Pause'}
+          <span className="max-sm:sr-only">{held ? 'Resume' : 'Pause'}</span>
         </Button>
         <ToggleButton label="Wrap lines" hint="w" pressed={wrap} onPressed={onWrap} className="max-md:hidden">
           <WrapText aria-hidden="true" className={ICON} />
@@ -61,7 +61,7 @@ export function LogToolbar(props: LogToolbarProps) {
           title={`Times: ${zone} (u)`}
         >
           <Clock aria-hidden="true" className={ICON} />
-          <span className="w-9 text-left">{zone === 'utc' ? 'UTC' : 'Local'}</span>
+          <span className="w-9 text-left max-sm:sr-only">{zone === 'utc' ? 'UTC' : 'Local'}</span>
         </Button>
         <DownloadMenu service={service} filter={filter} />
         <Button

@@ -58,10 +58,7 @@ export function LogViewer({ service, services, onService }: LogViewerProps) {
   ]);
 
   return (
-    <section
-      aria-labelledby="log-title"
-      className="flex min-h-80 flex-1 flex-col max-md:h-[calc(100dvh-4rem)] max-md:flex-none"
-    >
+    <section aria-labelledby="log-title" className="flex min-h-0 flex-1 flex-col">
       <h2 id="log-title" className="sr-only">
         Log of {service}
       </h2>

@@ -39,7 +39,7 @@ export function SearchBox({ filter, onFilter, error, input }: SearchBoxProps) {
   }
 
   return (
-    <div className="relative min-w-44 flex-1 basis-56 md:max-w-md">
+    <div className="relative min-w-44 flex-1 basis-56 max-md:order-3 max-md:basis-full md:max-w-md">
       <Search aria-hidden="true" className="absolute top-2.5 left-2.5 h-4 w-4 text-muted max-sm:top-3.5" />
       <input
         ref={input}

@@ -12,7 +12,7 @@ export function ServicePicker({ service, services, onService }: ServicePickerPro
       aria-label="Service"
       value={service}
       onChange={(event) => onService(event.target.value)}
-      className="h-9 max-w-48 rounded-md border border-line bg-surface px-2 text-sm font-medium max-sm:h-11"
+      className="h-9 max-w-48 min-w-0 rounded-md max-md:flex-1 border border-line bg-surface px-2 text-sm font-medium max-sm:h-11"
     >
       {options.map((name) => (
         <option key={name} value={name}>

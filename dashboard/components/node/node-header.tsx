@@ -13,7 +13,7 @@ export function NodeHeader({ session }: { session: SessionInfo }) {
   const logout = useLogout();
   return (
     <header className="sticky top-0 z-20 flex items-center gap-x-4 gap-y-1 border-b border-line bg-surface px-3 py-2 pt-[max(0.5rem,env(safe-area-inset-top))] sm:px-4">
-      <span className="max-sm:hidden">
+      <span className="flex max-sm:hidden">
         <Brand />
       </span>
       <h1 className="flex min-w-0 items-center gap-2">

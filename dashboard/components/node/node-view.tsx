@@ -31,7 +31,7 @@ export function NodeView({ session, units }: NodeViewProps) {
   const running = node.data?.find((unit) => unit.status !== 'not_installed')?.service;
   const service = chosen ?? running ?? services[0] ?? null;
   return (
-    <div className="flex h-dvh flex-col max-md:h-auto max-md:min-h-dvh">
+    <div className="flex h-dvh min-h-[36rem] flex-col">
       <NodeHeader session={session} />
       <main className="flex min-h-0 flex-1 flex-col gap-3 px-3 pt-3 pb-[max(0.75rem,env(safe-area-inset-bottom))] sm:px-4">
         <ConnectionAlert />

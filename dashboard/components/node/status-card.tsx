@@ -25,7 +25,7 @@ export function StatusCard({ unit, checks, cpuShare, isSelected, onSelect }: Sta
       data-service={unit.service}
       data-status={unit.status}
       className={cx(
-        'relative flex min-w-0 flex-col gap-1 rounded-xl border bg-surface p-3 transition-colors',
+        'relative flex min-w-0 flex-col gap-1 max-md:w-44 max-md:shrink-0 max-md:snap-start rounded-xl border bg-surface p-3 transition-colors',
         isMissing && 'border-dashed',
         isSelected ? 'border-accent ring-1 ring-accent' : 'border-line hover:border-muted',
       )}

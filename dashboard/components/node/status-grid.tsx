@@ -30,7 +30,9 @@ export function StatusGrid({ node, selected, onSelect }: StatusGridProps) {
       ) : (
         <ul
           className={cx(
-            'grid gap-2 transition-opacity max-md:grid-cols-2 md:grid-cols-[repeat(auto-fill,minmax(12.500rem,1fr))]',
+            // On a phone a strip to swipe, so that the log stays in sight.
+            'gap-2 max-md:-mx-3 max-md:flex max-md:snap-x max-md:scroll-pl-3 max-md:overflow-x-auto max-md:px-3 max-md:py-px',
+            'md:grid md:grid-cols-[repeat(auto-fill,minmax(12.500rem,1fr))]',
             isStale && 'opacity-75 grayscale',
           )}
         >
@@ -55,7 +57,7 @@ function Skeletons() {
     <div
       role="status"
       aria-label="Waiting for the first status"
-      className="grid gap-2 max-md:grid-cols-2 md:grid-cols-4"
+      className="grid gap-2 grid-cols-2 md:grid-cols-4"
     >
       {['a', 'b', 'c', 'd'].map((key) => (
         <div key={key} className="h-32 motion-safe:animate-pulse rounded-xl border border-line bg-surface" />
