@@ -37,30 +37,23 @@ export function createFailureBudget(options: {
         insuranceLimiter: memory,
       })
     : memory;
-  /** Points of attempts under way on this instance. */
-  const pending = new Map<string, number>();
-
-  function addPending(key: string, by: number): void {
-    const sum = (pending.get(key) ?? 0) + by;
-    if (sum > 0) pending.set(key, sum);
-    else pending.delete(key);
-  }
+  /** Beside the points taken stand those deserved: the difference are attempts under way anywhere in the cluster. */
+  const failuresOf = (key: string): string => `${key}:failed`;
 
   return {
     async take(key, wanted) {
       try {
         await limiter.consume(key, wanted);
-        addPending(key, wanted);
         return { ok: true };
       } catch (error) {
         if (!(error instanceof RateLimiterRes)) throw error;
         await limiter.reward(key, wanted);
-        const failures = error.consumedPoints - wanted - (pending.get(key) ?? 0);
+        const failures = (await limiter.get(failuresOf(key)))?.consumedPoints ?? 0;
         return { ok: false, retryMs: error.msBeforeNext, busy: failures + wanted <= points };
       }
     },
     async settle(key, taken, cost) {
-      addPending(key, -taken);
+      if (cost > 0) await limiter.penalty(failuresOf(key), cost);
       if (cost < taken) await limiter.reward(key, taken - cost);
       if (cost > taken) await limiter.penalty(key, cost - taken);
     },

@@ -70,8 +70,7 @@ export function createLoginLimits(options: { redis?: RedisConnections } = {}): L
   const addresses = createFailureBudget({ points: ADDRESS_POINTS, durationS: ADDRESS_WINDOW_S, ...shared });
   const users = createFailureBudget({ points: USER_POINTS, durationS: USER_WINDOW_S, ...shared });
   const memoryHosts = createMemoryPenaltyClock();
-  const hosts =
-    redis === undefined ? memoryHosts : withInsurance(createRedisPenaltyClock(redis), memoryHosts);
+  const hosts = redis === undefined ? memoryHosts : withInsurance(redis, memoryHosts);
   const known = createKnownLogins(redis);
   let waiting = 0;
 
@@ -145,22 +144,36 @@ function addressGroup(text: string): string {
   return address.kind() === 'ipv4' ? address.toString() : `${address.toByteArray().slice(0, 8).join('.')}/64`;
 }
 
-function isUnavailable(error: unknown): boolean {
-  return error instanceof AppError && error.code === 'store_unavailable';
+/** Uses Redis where it is there, and does not make everyone wait to find out that it is not. */
+async function ifThere<T>(
+  redis: RedisConnections,
+  work: () => Promise<T>,
+  otherwise: () => Promise<T>,
+): Promise<T> {
+  if (!redis.isUp()) return otherwise();
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof AppError && error.code === 'store_unavailable')) throw error;
+    return otherwise();
+  }
 }
 
-function withInsurance(main: PenaltyClock, insurance: PenaltyClock): PenaltyClock {
-  async function either<T>(use: (clock: PenaltyClock) => Promise<T>): Promise<T> {
-    try {
-      return await use(main);
-    } catch (error) {
-      if (!isUnavailable(error)) throw error;
-      return use(insurance);
-    }
-  }
+function withInsurance(redis: RedisConnections, insurance: PenaltyClock): PenaltyClock {
+  const main = createRedisPenaltyClock(redis);
   return {
-    charge: (key, costMs, maxMs) => either((clock) => clock.charge(key, costMs, maxMs)),
-    adjust: (key, deltaMs, maxMs) => either((clock) => clock.adjust(key, deltaMs, maxMs)),
+    charge: (...args) =>
+      ifThere(
+        redis,
+        () => main.charge(...args),
+        () => insurance.charge(...args),
+      ),
+    adjust: (...args) =>
+      ifThere(
+        redis,
+        () => main.adjust(...args),
+        () => insurance.adjust(...args),
+      ),
   };
 }
 
@@ -180,29 +193,20 @@ function createKnownLogins(redis: RedisConnections | undefined): KnownLogins {
       forget: async (key) => void known.delete(key),
     };
   }
-  async function unlessAway<T>(work: Promise<T>, otherwise: T): Promise<T> {
-    try {
-      return await work;
-    } catch (error) {
-      if (!isUnavailable(error)) throw error;
-      return otherwise;
-    }
-  }
+  const nothing = async (): Promise<void> => undefined;
   return {
     has: (key) =>
-      unlessAway(
-        redis.run(async (client) => (await client.exists(key)) === 1),
-        false,
+      ifThere(
+        redis,
+        () => redis.run(async (client) => (await client.exists(key)) === 1),
+        async () => false,
       ),
     add: (key) =>
-      unlessAway(
-        redis.run(async (client) => void (await client.set(key, '', 'PX', KNOWN_TTL))),
-        undefined,
+      ifThere(
+        redis,
+        () => redis.run(async (client) => void (await client.set(key, '', 'PX', KNOWN_TTL))),
+        nothing,
       ),
-    forget: (key) =>
-      unlessAway(
-        redis.run(async (client) => void (await client.del(key))),
-        undefined,
-      ),
+    forget: (key) => ifThere(redis, () => redis.run(async (client) => void (await client.del(key))), nothing),
   };
 }

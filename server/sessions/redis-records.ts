@@ -27,7 +27,11 @@ redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
 redis.call('DEL', KEYS[3], KEYS[4])
 return 1`;
 
-/** PTTL answers -2 where there is no key and -1 where it has no end; both are less than any ttl. */
+/**
+ * PTTL answers -2 where there is no key and -1 where it has no end; both are less than any ttl. That a plain session is
+ * gone while the note of having seen it is not means a logout in its app, or that app's sweep of sessions older than their
+ * TTL, which cannot be told apart and ends them there as well (SEAL_PLAIN_SESSIONS takes them out of its reach).
+ */
 const RENEW = `
 if redis.call('EXISTS', KEYS[1]) == 1 then return {'ended'} end
 if redis.call('PEXPIRE', KEYS[2], ARGV[1]) == 1 then return {'sealed'} end

@@ -79,10 +79,3 @@ export function createSealer(secrets: readonly string[]): Sealer {
       keys.map((key) => createHmac('sha256', key.marking).update(text).digest('base64url')),
   };
 }
-
-/** Compares two texts without telling by its duration where they differ. */
-export function equalText(a: string, b: string): boolean {
-  const left = Buffer.from(a);
-  const right = Buffer.from(b);
-  return left.length === right.length && timingSafeEqual(left, right);
-}

@@ -409,6 +409,20 @@ describe('session store in redis, beside an original app', () => {
     }
   });
 
+  it('[R10] says store_unavailable while Redis has no memory left, and keeps nothing half', async () => {
+    const store = place.open({ sealPlain: true });
+    const token = await login();
+    await server.cli('CONFIG', 'SET', 'maxmemory', '1');
+    try {
+      await assert.rejects(store.create(target), { code: 'store_unavailable' });
+      await assert.rejects(store.get(token), { code: 'store_unavailable' });
+      assert.equal(await server.cli('EXISTS', `ssh_session:${token}`), '1');
+    } finally {
+      await server.cli('CONFIG', 'SET', 'maxmemory', '0');
+    }
+    assert.ok(await store.get(token));
+  });
+
   it('says store_unavailable in time when Redis is away, and works again afterwards', async () => {
     const store = place.open();
     const { token } = await store.create(target);
