@@ -88,6 +88,7 @@ export const ALIASES: readonly (readonly [string, string])[] = [
 export const LIBRARY_HOMES: Readonly<Record<string, readonly string[] | '*'>> = {
   zod: '*',
   '@socket.io/redis-adapter': ['server/socketio/', 'server/cluster/'],
+  'close-with-grace': ['server/process.ts'],
   cookie: ['server/core/'],
   cors: ['server/http/'],
   dotenv: ['server/config.ts'],

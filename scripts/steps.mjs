@@ -52,9 +52,12 @@ export async function ensureDependencies() {
   if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(lock).mtimeMs) return;
   say(existsSync(installed) ? 'package-lock.json has changed: npm ci' : 'first start: npm ci');
   // Building needs the development packages, also where NODE_ENV=production would leave them out.
-  await must('npm ci', 'npm', ['ci', '--include=dev', '--no-audit', '--no-fund'], {
-    shell: process.platform === 'win32',
-  });
+  const options = ['--include=dev', '--no-audit', '--no-fund'];
+  const shell = process.platform === 'win32';
+  if ((await run('npm', ['ci', ...options], { shell })) === 0) return;
+  // npm ci insists on packages for other platforms, which a mirror of the registry may not have.
+  say('npm ci failed: npm install');
+  await must('npm install', 'npm', ['install', '--no-save', ...options], { shell });
 }
 
 /** The parts of a build: what goes in, what must be there afterwards, and how. */

@@ -1,3 +1,4 @@
+import closeWithGrace from 'close-with-grace';
 import type { Config, ConfigResult } from './config.ts';
 import { createLogger } from './core/logger.ts';
 import type { Logger, Stoppable } from './core/types.ts';
@@ -12,11 +13,17 @@ export type CreateApp = (config: Config, logger: Logger) => Promise<App>;
 
 /** Longest orderly stop, in ms; then the process ends anyway: [RUN-5] allows 10 s in all. */
 const STOP_TIMEOUT_MS = 9_500;
-/**
- * The same signal again within this time, in ms, counts as one: npm forwards a Ctrl-C that the terminal has already sent
- * to the whole process group.
- */
-const SAME_SIGNAL_MS = 100;
+/** Events of close-with-grace that are not ours: faults that JavaScript cannot handle safely, and the end of all work. */
+const NOT_HANDLED = [
+  'SIGILL',
+  'SIGTRAP',
+  'SIGABRT',
+  'SIGBUS',
+  'SIGFPE',
+  'SIGSEGV',
+  'SIGUSR2',
+  'beforeExit',
+] satisfies closeWithGrace.AllEvents[];
 
 /**
  * The life of the server's process [RUN-4] [RUN-5]: complains about every faulty variable at once, starts, says when it
@@ -33,43 +40,24 @@ export async function runProcess(settings: ConfigResult, createApp: CreateApp): 
   const { config } = settings;
   const logger = createLogger({ level: config.logLevel, format: config.logFormat });
   let app: App | undefined;
-  let stoppingSince: number | undefined;
+  let startFailed = false;
 
-  async function end(exitCode: number): Promise<never> {
-    stoppingSince = Date.now();
-    setTimeout(() => {
-      logger.error('Stopping took too long', { ms: STOP_TIMEOUT_MS });
-      process.exit(1);
-    }, STOP_TIMEOUT_MS);
-    try {
+  const closing = closeWithGrace(
+    {
+      delay: STOP_TIMEOUT_MS,
+      skip: NOT_HANDLED,
+      logger: { error: (error: unknown) => logger.error('Stopping failed', { error }) },
+      onTimeout: (ms) => logger.error('Stopping took too long', { ms }),
+      onSecondSignal: (signal) => logger.warn('Stopping at once', { signal }),
+      onSecondError: (error) => logger.error('Stopping at once', { error }),
+    },
+    async ({ signal, err }) => {
+      if (err) logger.error('Nothing caught this error; stopping', { error: err });
+      else if (signal) logger.info('Stopping', { signal });
       await app?.stop();
-    } catch (error) {
-      logger.error('Stopping failed', { error });
-      process.exit(1);
-    }
-    process.exit(exitCode);
-  }
-
-  let firstSignal: NodeJS.Signals | undefined;
-  const onSignal = (signal: NodeJS.Signals) => {
-    if (stoppingSince === undefined) {
-      firstSignal = signal;
-      logger.info('Stopping', { signal });
-      void end(0);
-    } else if (signal !== firstSignal || Date.now() - stoppingSince > SAME_SIGNAL_MS) {
-      logger.warn('Stopping at once', { signal });
-      process.exit(1);
-    }
-  };
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, onSignal);
-
-  const onError = (error: unknown) => {
-    logger.error('Nothing caught this error; stopping', { error });
-    if (stoppingSince === undefined) void end(1);
-    else process.exit(1);
-  };
-  process.on('uncaughtException', onError);
-  process.on('unhandledRejection', onError);
+      if (startFailed) process.exit(1);
+    },
+  );
 
   for (const notice of config.notices) logger.info(notice);
   try {
@@ -80,7 +68,8 @@ export async function runProcess(settings: ConfigResult, createApp: CreateApp): 
     const reason = listenProblem(error, config);
     if (reason === null) logger.error('Tailwire cannot start', { error });
     else process.stderr.write(`Tailwire cannot start: ${reason}\n`);
-    await end(1);
+    startFailed = true;
+    closing.close();
   }
 }
 
