@@ -67,8 +67,8 @@ export async function startServer(
     },
     stop() {
       stopped ??= (async () => {
-        for (const socket of clients) socket.disconnect();
         await app.stop();
+        for (const socket of clients) socket.disconnect();
       })();
       return stopped;
     },
