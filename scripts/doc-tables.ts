@@ -2,28 +2,38 @@ import { METRICS } from '../server/core/metrics.ts';
 import { SETTINGS, type Setting } from '../server/settings.ts';
 import { CLOSE_CODES } from '../shared/close-codes.ts';
 import { ERRORS } from '../shared/errors.ts';
+import { markdownTable } from './markdown-table.ts';
 
 /** Tables that documents show and code defines. */
 
 export function errorTable(): string {
-  const rows = Object.entries(ERRORS).map(([code, { message, status, retryable, hint }]) =>
-    row([`\`${code}\``, message, String(status), retryable ? 'yes' : 'no', hint]),
-  );
-  return table(['Code', 'Message', 'HTTP', 'Retryable', 'Hint'], rows);
+  const rows = Object.entries(ERRORS).map(([code, { message, status, retryable, hint }]) => [
+    `\`${code}\``,
+    message,
+    String(status),
+    retryable ? 'yes' : 'no',
+    hint,
+  ]);
+  return markdownTable(['Code', 'Message', 'HTTP', 'Retryable', 'Hint'], rows);
 }
 
 export function closeCodeTable(): string {
-  const rows = Object.values(CLOSE_CODES).map(({ code, reason, mayReconnect }) =>
-    row([String(code), reason, mayReconnect ? 'yes' : 'no']),
-  );
-  return table(['Code', 'Reason', 'Reconnect by itself'], rows);
+  const rows = Object.values(CLOSE_CODES).map(({ code, reason, mayReconnect }) => [
+    String(code),
+    reason,
+    mayReconnect ? 'yes' : 'no',
+  ]);
+  return markdownTable(['Code', 'Reason', 'Reconnect by itself'], rows);
 }
 
 export function metricTable(): string {
-  const rows = Object.entries(METRICS).map(([name, { kind, help, labels }]) =>
-    row([`\`${name}\``, kind, labels.map((label) => `\`${label}\``).join(', ') || '-', help]),
-  );
-  return table(['Metric', 'Kind', 'Labels', 'Meaning'], rows);
+  const rows = Object.entries(METRICS).map(([name, { kind, help, labels }]) => [
+    `\`${name}\``,
+    kind,
+    labels.map((label) => `\`${label}\``).join(', ') || '-',
+    help,
+  ]);
+  return markdownTable(['Metric', 'Kind', 'Labels', 'Meaning'], rows);
 }
 
 export function settingTable(): string {
@@ -32,9 +42,9 @@ export function settingTable(): string {
     const fallback = one.default === undefined ? 'not set' : `\`${one.default}\``;
     const elsewhere =
       one.developmentDefault === undefined ? '' : ` (\`${one.developmentDefault}\` outside production)`;
-    return row([names, fallback + elsewhere, one.doc]);
+    return [names, fallback + elsewhere, one.doc];
   });
-  return table(['Variable', 'Default', 'Meaning'], rows);
+  return markdownTable(['Variable', 'Default', 'Meaning'], rows);
 }
 
 /**
@@ -51,15 +61,7 @@ export function eventTable(source: string, mapName: string): string {
       throw new Error(`cannot read this event of ${mapName}: ${member.trim()}`);
     }
     const [, name = '', args = ''] = match;
-    return [row([`\`${name}\``, args === '' ? '-' : `\`${args.replace(/\s+/g, ' ').trim()}\``])];
+    return [[`\`${name}\``, args === '' ? '-' : `\`${args.replace(/\s+/g, ' ').trim()}\``]];
   });
-  return table(['Event', 'Arguments'], rows);
-}
-
-function table(head: readonly string[], rows: readonly string[]): string {
-  return [row(head), row(head.map(() => '---')), ...rows].join('\n');
-}
-
-function row(cells: readonly string[]): string {
-  return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  return markdownTable(['Event', 'Arguments'], rows);
 }

@@ -1,3 +1,5 @@
+import { markdownTable } from './markdown-table.ts';
+
 /** A place in the source tree: a folder, or single files of one. */
 export interface Place {
   name: string;
@@ -126,7 +128,7 @@ export function arrowTable(): string {
   const rows = PLACES.map(({ name, mayImport }) => {
     const targets =
       mayImport === '*' ? 'everything' : mayImport.map((one) => `\`${one}\``).join(', ') || 'nothing of ours';
-    return `| \`${name}\` | ${targets} |`;
+    return [`\`${name}\``, targets];
   });
-  return ['| In | may be imported from |', '| --- | --- |', ...rows].join('\n');
+  return markdownTable(['In', 'may be imported from'], rows);
 }

@@ -23,16 +23,16 @@ describe('documents', () => {
   });
 
   it('[SIO-7] the table of errors has every code', () => {
-    for (const code of Object.keys(ERRORS)) assert.ok(errorTable().includes(`| \`${code}\` |`), code);
+    for (const code of Object.keys(ERRORS))
+      assert.match(errorTable(), new RegExp(`^\\| \`${code}\` +\\|`, 'm'));
   });
 
   it('reads the events of a typed map, and complains about what it cannot read', () => {
     const source =
       'export interface Map {\n  /** Says a. */\n  a: (x: string, ack?: (ok: boolean) => void) => void;\n  b: () => void;\n}\n';
-    assert.match(
-      eventTable(source, 'Map'),
-      /\| `a` \| `x: string, ack\?: \(ok: boolean\) => void` \|\n\| `b` \| - \|$/,
-    );
+    const [, , first = '', second = ''] = eventTable(source, 'Map').split('\n');
+    assert.match(first, /^\| `a` +\| `x: string, ack\?: \(ok: boolean\) => void` \|$/);
+    assert.match(second, /^\| `b` +\| - +\|$/);
     assert.throws(() => eventTable('export interface Map {\n  a: string;\n}\n', 'Map'), /cannot read/);
     assert.throws(() => eventTable(source, 'Other'), /no interface/);
   });
