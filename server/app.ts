@@ -32,7 +32,8 @@ import { createMemorySessionStore, createRedisSessionStore } from './sessions/se
 import { createSessionWatch } from './sessions/session-watch.ts';
 import type { Session } from './sessions/types.ts';
 import { createRedisAdapter } from './socketio/adapter.ts';
-import { createGateway, type Gateway } from './socketio/gateway.ts';
+import { createGateway } from './socketio/gateway.ts';
+import { createIo } from './socketio/io.ts';
 import { createSshPool } from './ssh/pool.ts';
 import { createTargetPolicy } from './ssh/target-policy.ts';
 import type { SshTarget } from './ssh/types.ts';
@@ -40,6 +41,7 @@ import { systemClock } from './status/clock.ts';
 import { createStatusFeed } from './status/feed.ts';
 import { createMemoryBoard } from './status/memory-board.ts';
 import { createProber } from './status/prober.ts';
+import { createRedisBoard } from './status/redis-board.ts';
 
 /** The composition root: the only place that builds services and wires them to each other. */
 export async function createApp(config: Config, logger: Logger): Promise<App> {
@@ -95,44 +97,10 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
     onLines: (count) => metrics.count('tailwire_log_lines_total', {}, count),
   });
   lifecycle.add('logs', logs);
-  const board = createMemoryBoard({ clock: systemClock });
-  const status = createStatusFeed({
-    probe: createProber({ pool }),
-    follow: logs.followJournal,
-    lastLines: logs.lastLines,
-    clock: systemClock,
-    random: Math.random,
-    logger,
-    board,
-    // Each instance polls for its own viewers until instances share a board.
-    leases: redis ? createMemoryLeases() : leases,
-    instanceId,
-  });
-  lifecycle.add('status', status);
-
-  // The edges
-  const watch = createSessionWatch({
-    store: sessions,
-    onEnd: (end) => gateway.ends.publish(end),
-    maxAgeMs: config.sessionMaxAgeMs,
-    logger,
-  });
-  lifecycle.add('session watch', watch);
-  const gateway: Gateway = createGateway({
-    logger,
-    units: config.allowedUnits,
-    sessions,
-    logs,
-    status,
-    prove: logins.prove,
-    watch: (token: string, session: Session) => watch.register(token, session),
+  const { io, bus } = createIo({
     originAllowed: originPolicy,
     origins: config.frontendUrls,
-    proxyTrust: trust,
-    authTimeoutMs: config.authTimeoutMs,
     maxPayloadBytes: config.maxPayloadBytes,
-    messageRate: config.messageRate,
-    onError: (code) => metrics.count('tailwire_errors_total', { code }),
     ...(redis
       ? {
           adapter: createRedisAdapter({
@@ -143,6 +111,44 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
           }),
         }
       : {}),
+  });
+  const board = redis ? createRedisBoard({ redis, bus }) : createMemoryBoard({ clock: systemClock });
+  lifecycle.add('status board', board);
+  const status = createStatusFeed({
+    probe: createProber({ pool }),
+    follow: logs.followJournal,
+    lastLines: logs.lastLines,
+    clock: systemClock,
+    random: Math.random,
+    logger,
+    board,
+    leases,
+    instanceId,
+  });
+  lifecycle.add('status', status);
+
+  // The edges
+  const watch = createSessionWatch({
+    store: sessions,
+    onEnd: (end) => bus.publish('session_end', end),
+    maxAgeMs: config.sessionMaxAgeMs,
+    logger,
+  });
+  lifecycle.add('session watch', watch);
+  const gateway = createGateway({
+    logger,
+    units: config.allowedUnits,
+    sessions,
+    logs,
+    status,
+    prove: logins.prove,
+    watch: (token: string, session: Session) => watch.register(token, session),
+    io,
+    bus,
+    proxyTrust: trust,
+    authTimeoutMs: config.authTimeoutMs,
+    messageRate: config.messageRate,
+    onError: (code) => metrics.count('tailwire_errors_total', { code }),
   });
 
   const demoTarget = (): SshTarget | null =>
@@ -165,7 +171,7 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
     async logout(token) {
       const session = await sessions.get(token);
       const existed = await sessions.revoke(token);
-      if (session) gateway.ends.publish({ sessionId: session.id, reason: 'logout' });
+      if (session) bus.publish('session_end', { sessionId: session.id, reason: 'logout' });
       return existed;
     },
     demoTarget,

@@ -49,11 +49,6 @@ export interface RedisConnections extends Stoppable {
   readonly label: string;
   /** A new connection for pub/sub, re-subscribed by itself and kept honest by pings. */
   subscriber(): RedisClient;
-  /**
-   * A new connection whose `publish` answers 0 where it fails: @socket.io/redis-adapter awaits none of its publishes, so that
-   * each failure would be an unhandled rejection and the end of the process.
-   */
-  publisher(): RedisClient;
   /** A new connection for `XREAD BLOCK` up to BLOCK_MAX_MS; fails at once while Redis is away, so wait with `whenUp`. */
   blocking(): RedisClient;
   /** A new connection of that kind, closed by `stop` or by its own `disconnect`. */
@@ -170,15 +165,6 @@ export function createRedis(deps: { url: string; logger: Logger }): RedisConnect
     return client;
   }
 
-  function publisher(): RedisClient {
-    const client = duplicate('commands');
-    const publish = client.publish.bind(client);
-    return Object.assign(client, {
-      publish: (channel: string | Buffer, message: string | Buffer) =>
-        publish(channel, message).catch(() => 0),
-    });
-  }
-
   const commands = duplicate('commands');
   commands.on('ready', () => setUp(true));
   commands.on('close', () => setUp(false));
@@ -242,7 +228,6 @@ export function createRedis(deps: { url: string; logger: Logger }): RedisConnect
     commands,
     label,
     subscriber: () => duplicate('subscriber'),
-    publisher,
     blocking: () => duplicate('blocking'),
     duplicate,
     run,

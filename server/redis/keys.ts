@@ -46,14 +46,10 @@ export const keys = {
   /** A lease's holder, and the counter its fences come from. */
   lease: (name: string) => key('lease', name),
   leaseFence: (name: string) => key('lease-fence', name),
-  /** Channel on which released leases are announced. */
-  leaseReleased: () => key('lease-released'),
   /** The shared status of a host. */
   status: (name: string) => key('status', name),
-  /** Channel of one instance's own round trip through pub/sub. */
-  canary: (instance: string) => key('canary', instance),
-  /** Request limits of the HTTP routes and messages. */
-  rateLimit: (about: string) => key('rate', about),
+  /** What the instances want to know about a host, by instance. */
+  statusWishes: (name: string) => key('status-wishes', name),
   /** Prefix of the Socket.IO adapter's channels. */
   bus: () => key('bus'),
 } as const;

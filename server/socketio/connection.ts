@@ -1,15 +1,16 @@
 import type { Server, Socket } from 'socket.io';
 import type { ClientToServerEvents, ServerToClientEvents } from '../../shared/events.ts';
 import { normalizeUnit } from '../../shared/unit-name.ts';
+import type { BusTopic } from '../cluster/bus.ts';
 import { AppError } from '../core/errors.ts';
 import type { Viewer } from '../logs/viewer.ts';
-import type { Session, SessionEnd } from '../sessions/types.ts';
+import type { Session } from '../sessions/types.ts';
 import type { StatusSubscription } from '../status/types.ts';
 import { createEngineWriter, type EngineConnection } from './log-sink.ts';
 
 /** What instances tell each other through the adapter. */
 export interface InterServerEvents {
-  session_end: (end: SessionEnd) => void;
+  bus: (topic: BusTopic, message: unknown) => void;
 }
 
 export interface SocketData {

@@ -1,26 +1,19 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { Server } from 'socket.io';
 import { ERRORS } from '../../shared/errors.ts';
 import { MAX_TOKEN } from '../../shared/events.ts';
+import type { Bus } from '../cluster/bus.ts';
 import { clientAddress, type ProxyTrust } from '../core/client-address.ts';
 import { AppError, toAppError } from '../core/errors.ts';
-import type { OriginPolicy } from '../core/origin-policy.ts';
 import { sessionTokens } from '../core/session-token.ts';
 import { sleep } from '../core/sleep.ts';
 import type { Logger, Stoppable } from '../core/types.ts';
-import type { Session, SessionEnd, SessionEnds } from '../sessions/types.ts';
+import type { Session, SessionEnd } from '../sessions/types.ts';
 import { type Connection, createConnection, type GatewayServer, type GatewaySocket } from './connection.ts';
 import { dispatch } from './dispatch.ts';
 import type { HandlerDeps } from './handlers/types.ts';
 import { createMessageRate } from './message-rate.ts';
-import { tolerantParser } from './parser.ts';
 
-/** Engine.IO heartbeat of the original gateway, in ms. */
-const PING_INTERVAL_MS = 10_000;
-const PING_TIMEOUT_MS = 30_000;
-/** A transport that never joins a namespace is closed after this, in ms. */
-const CONNECT_TIMEOUT_MS = 10_000;
 /** Clients come back spread over this long when an instance drains, in ms. */
 const DRAIN_SPREAD_MS = 3000;
 /** Time for the drain notice to leave before the connection is cut, in ms. */
@@ -28,16 +21,12 @@ const DRAIN_GRACE_MS = 200;
 
 export interface GatewayDeps extends Omit<HandlerDeps, 'adopt'> {
   logger: Logger;
-  originAllowed: OriginPolicy;
-  /** Origins that browsers on other hosts may come from, for CORS of the polling transport. */
-  origins: readonly string[];
+  io: GatewayServer;
+  bus: Bus;
   proxyTrust: ProxyTrust;
   authTimeoutMs: number;
-  maxPayloadBytes: number;
   /** Messages a second for one connection. */
   messageRate: number;
-  /** The cluster's adapter; absent for a single instance. */
-  adapter?: ReturnType<typeof import('./adapter.ts').createRedisAdapter>;
   /** Keeps an eye on the sessions of connected sockets; returns the function that ends it. */
   watch(token: string, session: Session): () => void;
   onError?(code: string): void;
@@ -48,36 +37,14 @@ export interface Gateway extends Stoppable {
   handles(request: IncomingMessage): boolean;
   request(request: IncomingMessage, response: ServerResponse): void;
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
-  /** Session ends to and from the other instances. */
-  readonly ends: SessionEnds;
   /** Open connections. */
   connections(): number;
 }
 
 /** The EthPillar gateway: Socket.IO at two paths, both transports, one connection object a client [SIO-1]..[SIO-9]. */
 export function createGateway(deps: GatewayDeps): Gateway {
-  const { logger, sessions } = deps;
-  const io: GatewayServer = new Server({
-    parser: tolerantParser,
-    serveClient: false,
-    pingInterval: PING_INTERVAL_MS,
-    pingTimeout: PING_TIMEOUT_MS,
-    connectTimeout: CONNECT_TIMEOUT_MS,
-    maxHttpBufferSize: deps.maxPayloadBytes,
-    perMessageDeflate: false,
-    httpCompression: false,
-    cors: { origin: [...deps.origins], credentials: true },
-    allowRequest: (request, decide) => {
-      const allowed = deps.originAllowed(request.headers);
-      decide(allowed ? null : ERRORS.origin_not_allowed.message, allowed);
-    },
-    ...(deps.adapter ? { adapter: deps.adapter } : {}),
-  });
-  // Paths are decided by `handles`; the server given here never listens.
-  io.attach(createServer());
-
+  const { bus, io, logger, sessions } = deps;
   const bySession = new Map<string, Set<Connection>>();
-  const endListeners = new Set<(end: SessionEnd) => void>();
   let draining = false;
 
   /** The first valid token of the handshake [SIO-1]; null where there is none at all. @throws AppError session_refused */
@@ -169,9 +136,8 @@ export function createGateway(deps: GatewayDeps): Gateway {
       connection.socket.emit('session_ended', { reason: end.reason });
       connection.socket.disconnect(true);
     }
-    for (const listener of endListeners) listener(end);
   }
-  io.on('session_end', endHere);
+  const unlisten = bus.on('session_end', (end) => endHere(end as SessionEnd));
 
   async function stop(): Promise<void> {
     draining = true;
@@ -179,6 +145,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     for (const socket of sockets) drain(socket);
     if (sockets.length > 0) await sleep(DRAIN_GRACE_MS);
     for (const socket of sockets) socket.disconnect(true);
+    unlisten();
     await io.close();
   }
   let stopped: Promise<void> | null = null;
@@ -191,16 +158,6 @@ export function createGateway(deps: GatewayDeps): Gateway {
     // The engine takes any path; it wants its own request type, which only adds what it sets itself.
     request: (request, response) => io.engine.handleRequest(request as never, response),
     upgrade: (request, socket, head) => io.engine.handleUpgrade(request as never, socket, head),
-    ends: {
-      publish(end) {
-        endHere(end);
-        if (deps.adapter) io.serverSideEmit('session_end', end);
-      },
-      onEnd(listener) {
-        endListeners.add(listener);
-        return () => endListeners.delete(listener);
-      },
-    },
     connections: () => io.engine.clientsCount,
     stop: () => (stopped ??= stop()),
   };

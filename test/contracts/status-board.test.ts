@@ -1,8 +1,14 @@
 import assert from 'node:assert/strict';
+import { createBus } from '../../server/cluster/bus.ts';
+import { createSilentLogger } from '../../server/core/logger.ts';
+import { sleep } from '../../server/core/sleep.ts';
+import { createRedis } from '../../server/redis/connections.ts';
 import { createMemoryBoard } from '../../server/status/memory-board.ts';
+import { createRedisBoard } from '../../server/status/redis-board.ts';
 import type { HostSnapshot, StatusBoard } from '../../server/status/types.ts';
 import type { StatusTransition } from '../../shared/node-status.ts';
 import { createFakeClock } from '../support/fake-clock.ts';
+import { startRedis } from '../support/redis.ts';
 import { until } from '../support/until.ts';
 
 interface Rig {
@@ -19,6 +25,30 @@ const FORMS: Record<string, () => Promise<Rig>> = {
     const clock = createFakeClock();
     const board = createMemoryBoard({ clock });
     return { one: board, two: board, pass: (ms) => clock.advance(ms), stop: () => board.stop() };
+  },
+  redis: async () => {
+    const server = await startRedis();
+    const redis = createRedis({ url: server.url, logger: createSilentLogger() });
+    await redis.whenUp(5000);
+    // The bus of two instances, without the adapter that carries it between processes.
+    const buses = [
+      createBus((...news) => buses[1]?.deliver(...news)),
+      createBus((...news) => buses[0]?.deliver(...news)),
+    ] as const;
+    const [one, two] = [
+      createRedisBoard({ redis, bus: buses[0] }),
+      createRedisBoard({ redis, bus: buses[1] }),
+    ];
+    return {
+      one,
+      two,
+      pass: (ms) => sleep(ms),
+      async stop() {
+        await Promise.all([one.stop(), two.stop()]);
+        await redis.stop();
+        await server.stop();
+      },
+    };
   },
 };
 
