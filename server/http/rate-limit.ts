@@ -1,5 +1,6 @@
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
 import { AppError } from '../core/errors.ts';
+import { keys } from '../redis/keys.ts';
 import type { RateLimit } from './types.ts';
 
 const MINUTE_S = 60;
@@ -9,7 +10,7 @@ const MINUTE_S = 60;
  * away each instance counts for itself, so that the limit never opens.
  */
 export function createRateLimit(options: { name: string; perMinute: number; redis?: object }): RateLimit {
-  const limits = { points: options.perMinute, duration: MINUTE_S, keyPrefix: `rate:${options.name}` };
+  const limits = { points: options.perMinute, duration: MINUTE_S, keyPrefix: keys.rateLimit(options.name) };
   const memory = new RateLimiterMemory(limits);
   const limiter = options.redis
     ? new RateLimiterRedis({ ...limits, storeClient: options.redis, insuranceLimiter: memory })

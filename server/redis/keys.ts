@@ -50,6 +50,8 @@ export const keys = {
   status: (name: string) => key('status', name),
   /** What the instances want to know about a host, by instance. */
   statusWishes: (name: string) => key('status-wishes', name),
+  /** Request limits of the HTTP routes (server/http/rate-limit.ts). */
+  rateLimit: (about: string) => key('rate', about),
   /** Prefix of the Socket.IO adapter's channels. */
   bus: () => key('bus'),
 } as const;
