@@ -120,18 +120,6 @@ describe('redis connections', () => {
     assert.ok(!logger.lines.join().includes('Unhandled'));
   });
 
-  it('[R9] publishes for those who do not look at the outcome', async () => {
-    const redis = open();
-    const publisher = redis.publisher();
-    assert.equal(await publisher.publish('before', 'x'), 0, 'not connected yet');
-    await until(() => publisher.status === 'ready');
-    const subscriber = redis.subscriber();
-    await subscriber.subscribe('news');
-    assert.equal(await publisher.publish('news', 'x'), 1);
-    server.freeze();
-    assert.equal(await publisher.publish('news', 'x'), 0);
-  });
-
   it('keeps an idle subscriber and a blocking reader connected', async () => {
     const redis = open();
     const subscriber = redis.subscriber();
