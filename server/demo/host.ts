@@ -105,7 +105,12 @@ export function createHost({ now, random }: { now: number; random: Random }): Si
     bootedAt,
     firstSeq: between(random, 600_000, 900_000),
   });
-  const hostFields = { _BOOT_ID: journal.bootId, _MACHINE_ID: journal.machineId, _HOSTNAME: name };
+  const hostFields = {
+    _BOOT_ID: journal.bootId,
+    _MACHINE_ID: journal.machineId,
+    _HOSTNAME: name,
+    _RUNTIME_SCOPE: 'system',
+  };
   const chain = createChain({ schedule });
   const units = new Map<string, SimulatedUnit>();
 

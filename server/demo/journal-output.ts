@@ -10,6 +10,10 @@ const JSON_THRESHOLD = 4096;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
 const UNPRINTABLE = /[\x00-\x08\x0b-\x1f\x7f-\x9f]/;
 
+/** Colours of a terminal: ECMA-48, SGR. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: it begins with ESC
+const SGR = /\x1b\[[0-9;]{0,32}m/g;
+
 function jsonValue(name: string, value: string | Buffer, all: boolean): string | number[] | null {
   const bytes = typeof value === 'string' ? Buffer.byteLength(value) : value.length;
   if (!all && name.length + 1 + bytes >= JSON_THRESHOLD) return null;
@@ -56,9 +60,11 @@ export function formatEntry(journal: Journal, entry: JournalEntry, options: Outp
       : Buffer.concat([entry.message, Buffer.from('\n')]);
   }
   const fields = fieldsOf(entry);
-  const text = entry.message.toString();
+  // Forms for people go without colours.
+  const text = entry.message.toString().replace(SGR, '');
   const hidden = !options.all && (typeof entry.message !== 'string' || UNPRINTABLE.test(text));
   const message = hidden ? `[${Buffer.byteLength(text)}B blob data]` : text;
   const time = shortTime(options.form, entry.realtime);
-  return `${time} ${fields._HOSTNAME} ${fields.SYSLOG_IDENTIFIER}[${fields._PID}]: ${message}\n`;
+  const pid = fields._PID === undefined ? '' : `[${fields._PID}]`;
+  return `${time} ${fields._HOSTNAME} ${fields.SYSLOG_IDENTIFIER}${pid}: ${message}\n`;
 }

@@ -28,11 +28,12 @@ export interface Journal {
   /** The cursor of an entry, in the shape of sd_journal_get_cursor(3). */
   cursorOf(entry: JournalEntry): string;
   /**
-   * Where sd_journal_seek_cursor(3) lands: the sequence number of the entry itself, or of the one at or after its place
-   * where it is gone. Another journal's cursor is sought by its time since boot or by its time.
+   * Where sd_journal_seek_cursor(3) lands: the sequence number of the entry itself; where it is gone, of the one next to
+   * its place in the direction of reading. Another journal's cursor is sought by its time since boot or by its time, and
+   * without these means the whole journal.
    * @returns null for a malformed cursor
    */
-  seekCursor(cursor: string): number | null;
+  seekCursor(cursor: string, reverse?: boolean): number | null;
   /** Calls back after each append. @returns a function that ends it */
   onAppend(listener: () => void): () => void;
 }
@@ -149,15 +150,20 @@ export function createJournal(ids: {
       const hash = entryHash(entry.seq, entry.realtime);
       return `s=${ids.seqnumId};${place};t=${entry.realtime.toString(16)};x=${hash}`;
     },
-    seekCursor(cursor) {
+    seekCursor(cursor, reverse = false) {
       const place = parseCursor(cursor);
       if (place === null) return null;
+      const near = (key: 'realtime' | 'monotonic', us: number) => {
+        const seq = seek(key, us);
+        return reverse && get(seq)?.[key] !== us ? seq - 1 : seq;
+      };
       if (place.seq !== undefined && place.seqnumId === ids.seqnumId) {
-        return Math.min(Math.max(place.seq, first), last + 1);
+        return reverse ? Math.min(place.seq, last) : Math.max(place.seq, first);
       }
       if (place.monotonic !== undefined && place.bootId === ids.bootId)
-        return seek('monotonic', place.monotonic);
-      return place.realtime === undefined ? first : seek('realtime', place.realtime);
+        return near('monotonic', place.monotonic);
+      if (place.realtime !== undefined) return near('realtime', place.realtime);
+      return reverse ? last : first;
     },
     onAppend(listener) {
       listeners.add(listener);

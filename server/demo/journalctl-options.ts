@@ -160,6 +160,10 @@ export function parseJournalctl(
       const form = OUTPUT_FORMS.find((one) => one === value);
       if (!form) return { complaint: `Unknown output format '${value}'.` };
       query.form = form;
+    } else if (name === 'boot' && value !== '' && value !== '0') {
+      return {
+        complaint: `Data from the specified boot (${value}) is not available: No such boot ID in journal`,
+      };
     } else if (name === 'priority') {
       const filter = priorityFilter(value);
       if (!filter) return { complaint: `Unknown log level ${value}` };

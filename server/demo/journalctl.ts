@@ -48,10 +48,9 @@ function tailStart(journal: Journal, query: JournalQuery): number {
 /** The first entry to look at, by the order of rules in systemd 252's journalctl.c. @returns null for a bad cursor */
 function startOf(journal: Journal, query: JournalQuery): { seq: number; skip: boolean } | null {
   if (query.cursor) {
-    const seq = journal.seekCursor(query.cursor.text);
-    if (seq === null) return null;
+    const seq = journal.seekCursor(query.cursor.text, query.reverse);
     // journalctl skips one match after --after-cursor, whichever that is (systemd/systemd#30288).
-    return { seq: query.reverse ? Math.min(seq, journal.last()) : seq, skip: query.cursor.after };
+    return seq === null ? null : { seq, skip: query.cursor.after };
   }
   if (query.since !== null && !query.reverse)
     return { seq: journal.seek('realtime', query.since), skip: false };

@@ -43,6 +43,7 @@ function missing(name: string): Record<string, string | number> {
     ActiveExitTimestamp: 0,
     InactiveEnterTimestamp: 0,
     InactiveExitTimestamp: 0,
+    InvocationID: '',
   };
 }
 

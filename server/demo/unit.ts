@@ -21,7 +21,7 @@ export interface UnitSpec {
 export interface SimulatedUnit {
   readonly spec: UnitSpec;
   readonly running: boolean;
-  /** Writes text to standard output: one entry a line, empty lines dropped (systemd-journald: stdout streams). */
+  /** Writes text to standard output: one entry a line, without trailing blanks, empty lines dropped, as journald does. */
   write(text: string | Buffer): void;
   /** Starts the main process. `restart` counts and is announced as systemd's automatic restart. */
   start(options?: { restart?: boolean; startedAt?: number }): void;
@@ -44,6 +44,16 @@ const MESSAGE_ID = {
   failureResult: 'd9b373ed55a64feb8242e02dbe79a49c',
   restartScheduled: '5eb03494b6584870a536b337290809b3',
   resources: 'ae8f7b866b0347b9af31fe1c80b127c0',
+} as const;
+
+/** Where systemd 252 of Debian 12 says these things: file, line, function. */
+const CODE = {
+  job: ['src/core/job.c', '767', 'job_emit_done_message'],
+  exit: ['src/core/unit.c', '5671', 'unit_log_process_exit'],
+  failure: ['src/core/unit.c', '5629', 'unit_log_failure'],
+  resources: ['src/core/unit.c', '2306', 'unit_log_resources'],
+  restart: ['src/core/service.c', '2373', 'service_enter_restart'],
+  startLimit: ['src/core/unit.c', '1801', 'unit_test_start_limit'],
 } as const;
 
 /** How systemd spells exit statuses (systemd.exec(5), "Process Exit Codes"). */
@@ -74,6 +84,7 @@ export function createUnit({ spec, journal, schedule, random, hostFields }: Unit
   let state: State = 'dead';
   let restarts = 0;
   let pid = 0;
+  let lastCpuNsec = 0;
   let exitStatus = 0;
   let exitCode = 0;
   let result = 'success';
@@ -85,7 +96,6 @@ export function createUnit({ spec, journal, schedule, random, hostFields }: Unit
     SYSLOG_IDENTIFIER: 'systemd',
     SYSLOG_FACILITY: '3',
     TID: '1',
-    CODE_FILE: 'src/core/unit.c',
     _TRANSPORT: 'journal',
     _PID: '1',
     _UID: '0',
@@ -101,19 +111,32 @@ export function createUnit({ spec, journal, schedule, random, hostFields }: Unit
   };
   const nowUs = () => Math.floor(schedule.now() * 1000);
 
-  function say(message: string, priority: number, extra: Fields): void {
-    const fields = { PRIORITY: String(priority), INVOCATION_ID: invocation, ...extra };
-    journal.append({ at: schedule.now(), message, origin: manager, extra: fields });
+  function say(
+    message: string,
+    priority: number,
+    code: readonly [string, string, string],
+    more: Fields,
+  ): void {
+    const [CODE_FILE, CODE_LINE, CODE_FUNC] = code;
+    const extra = {
+      PRIORITY: String(priority),
+      CODE_FILE,
+      CODE_LINE,
+      CODE_FUNC,
+      INVOCATION_ID: invocation,
+      // journald receives an entry of the manager's some tenths of a millisecond after it was written.
+      _SOURCE_REALTIME_TIMESTAMP: String(nowUs() - between(random, 60, 300)),
+      ...more,
+    };
+    journal.append({ at: schedule.now(), message, origin: manager, extra });
   }
 
-  function sayJob(verb: string, id: string, jobResult: string, priority: number, ending = '.'): void {
-    say(`${verb} ${spec.name} - ${spec.description}${ending}`, priority, {
+  function sayJob(verb: string, id: string, type: 'start' | 'restart', result: 'done' | 'failed'): void {
+    say(`${verb} ${spec.name} - ${spec.description}.`, result === 'done' ? 6 : 3, CODE.job, {
       MESSAGE_ID: id,
       JOB_ID: String(between(random, 2_000, 90_000)),
-      JOB_TYPE: restarts > 0 ? 'restart' : 'start',
-      JOB_RESULT: jobResult,
-      CODE_FILE: 'src/core/job.c',
-      CODE_FUNC: 'job_emit_done_message',
+      JOB_TYPE: type,
+      JOB_RESULT: result,
     });
   }
 
@@ -127,10 +150,9 @@ export function createUnit({ spec, journal, schedule, random, hostFields }: Unit
   }
 
   function sayResult(): void {
-    say(`${spec.name}: Failed with result '${result}'.`, 4, {
+    say(`${spec.name}: Failed with result '${result}'.`, 4, CODE.failure, {
       MESSAGE_ID: MESSAGE_ID.failureResult,
       UNIT_RESULT: result,
-      CODE_FUNC: 'unit_log_failure',
     });
   }
 
@@ -140,13 +162,11 @@ export function createUnit({ spec, journal, schedule, random, hostFields }: Unit
 
   function sayRestart(): void {
     restarts++;
-    say(`${spec.name}: Scheduled restart job, restart counter is at ${restarts}.`, 6, {
+    say(`${spec.name}: Scheduled restart job, restart counter is at ${restarts}.`, 6, CODE.restart, {
       MESSAGE_ID: MESSAGE_ID.restartScheduled,
       N_RESTARTS: String(restarts),
-      CODE_FILE: 'src/core/service.c',
-      CODE_FUNC: 'service_enter_restart',
     });
-    sayJob('Stopped', MESSAGE_ID.stopped, 'done', 6);
+    sayJob('Stopped', MESSAGE_ID.stopped, 'restart', 'done');
   }
 
   return {
@@ -160,7 +180,8 @@ export function createUnit({ spec, journal, schedule, random, hostFields }: Unit
       if (typeof text !== 'string') journal.append({ at, message: text, origin });
       else {
         for (const line of text.split('\n')) {
-          if (line !== '') journal.append({ at, message: line, origin });
+          const message = line.trimEnd();
+          if (message !== '') journal.append({ at, message, origin });
         }
       }
     },
@@ -194,7 +215,7 @@ export function createUnit({ spec, journal, schedule, random, hostFields }: Unit
       };
       enter('running');
       entered.execStart = nowUs();
-      if (startedAt === undefined) sayJob('Started', MESSAGE_ID.started, 'done', 6);
+      if (startedAt === undefined) sayJob('Started', MESSAGE_ID.started, 'start', 'done');
       else {
         entered.execStart = startedAt * 1000;
         entered.active = startedAt * 1000;
@@ -210,31 +231,26 @@ export function createUnit({ spec, journal, schedule, random, hostFields }: Unit
       result = 'exit-code';
       entered.execExit = nowUs();
       const name = EXIT_NAMES[status] ?? 'n/a';
-      say(`${spec.name}: Main process exited, code=exited, status=${status}/${name}`, 5, {
+      say(`${spec.name}: Main process exited, code=exited, status=${status}/${name}`, 5, CODE.exit, {
         MESSAGE_ID: MESSAGE_ID.processExit,
         COMMAND: 'ExecStart',
         EXIT_CODE: 'exited',
         EXIT_STATUS: String(status),
-        CODE_FUNC: 'unit_log_process_exit',
       });
       sayResult();
-      say(`${spec.name}: Consumed ${(used / 1e9).toFixed(3)}s CPU time.`, 6, {
+      say(`${spec.name}: Consumed ${(used / 1e9).toFixed(3)}s CPU time.`, 6, CODE.resources, {
         MESSAGE_ID: MESSAGE_ID.resources,
         CPU_USAGE_NSEC: String(used),
-        CODE_FUNC: 'unit_log_resources',
       });
-      pid = 0;
+      lastCpuNsec = used;
       enter('auto-restart');
     },
     giveUp() {
       if (state !== 'auto-restart') return;
       sayRestart();
-      say(`${spec.name}: Start request repeated too quickly.`, 4, {
-        CODE_FILE: 'src/core/service.c',
-        CODE_FUNC: 'service_start',
-      });
+      say(`${spec.name}: Start request repeated too quickly.`, 4, CODE.startLimit, {});
       sayResult();
-      sayJob('Failed to start', MESSAGE_ID.startFailed, 'failed', 3);
+      sayJob('Failed to start', MESSAGE_ID.startFailed, 'start', 'failed');
       enter('failed');
     },
     onStart(listener) {
@@ -248,17 +264,17 @@ export function createUnit({ spec, journal, schedule, random, hostFields }: Unit
         Type: 'simple',
         Restart: 'on-failure',
         RestartUSec: '5s',
-        MainPID: pid,
+        MainPID: up ? pid : 0,
         Result: result,
         NRestarts: restarts,
         ExecMainStartTimestamp: entered.execStart,
         ExecMainExitTimestamp: entered.execExit,
-        ExecMainPID: pid,
+        ExecMainPID: up ? pid : 0,
         ExecMainCode: exitCode,
         ExecMainStatus: exitStatus,
         ControlGroup: up ? `/system.slice/${spec.name}` : '',
         MemoryCurrent: up ? Math.floor(spec.memoryBytes * breath) : '[not set]',
-        CPUUsageNSec: up ? cpuNsec() : '[not set]',
+        CPUUsageNSec: up ? cpuNsec() : lastCpuNsec,
         User: spec.user,
         Id: spec.name,
         Names: spec.name,

@@ -10,6 +10,12 @@ const START_LIMIT = 5;
 /** Time after which an operator starts the failed unit again, in ms. */
 const REPAIR_MS = 90_000;
 
+/**
+ * How long before the crash at the known time no other begins, in ms: long enough for five crashes in a row and the
+ * repair, so that the service runs when the demo is opened.
+ */
+const QUIET_MS = 190_000;
+
 /** A panic as the Go runtime prints it: many lines on standard error at once. */
 function panicText(random: Random): string {
   const address = () => `0xc00${hex(random, 7)}`;
@@ -51,38 +57,35 @@ export function runCharon(deps: ServiceDeps & { firstCrashAt: number }): void {
   }
 
   let plan = 0;
-  let down = false;
 
   /** Plans the next crash in place of any other planned one. */
   function planCrash(delayMs: number, left: number): void {
     const mine = ++plan;
     schedule.after(delayMs, () => {
-      if (mine === plan) crash(left);
+      const isNew = left === 0 || left === START_LIMIT;
+      const now = schedule.now();
+      const quiet = isNew && now >= deps.firstCrashAt - QUIET_MS && now < deps.firstCrashAt;
+      if (mine === plan && !quiet) crash(left);
     });
   }
 
   /** `left`: crashes of a row still to come, this one included; 0 for a single one. */
   function crash(left: number): void {
-    down = true;
     unit.write(panicText(random));
     schedule.after(between(random, 20, 200), () => unit.exit(PANIC_STATUS));
     schedule.after(RESTART_MS + 300, () => {
       if (left === 1) {
         unit.giveUp();
-        schedule.after(REPAIR_MS, () => comeBack(() => unit.start()));
-      } else if (left > 1) {
-        unit.start({ restart: true });
-        planCrash(between(random, 900, 2_500), left - 1);
-      } else {
-        comeBack(() => unit.start({ restart: true }));
+        schedule.after(REPAIR_MS, () => {
+          unit.start();
+          planNext();
+        });
+        return;
       }
+      unit.start({ restart: true });
+      if (left > 1) planCrash(between(random, 900, 2_500), left - 1);
+      else planNext();
     });
-  }
-
-  function comeBack(start: () => void): void {
-    down = false;
-    start();
-    planNext();
   }
 
   function planNext(): void {
@@ -131,7 +134,5 @@ export function runCharon(deps: ServiceDeps & { firstCrashAt: number }): void {
 
   planCrash(between(random, 200_000, 500_000), 0);
   // One crash at a known time, so that whoever has just opened the demo sees what a failure looks like.
-  schedule.after(deps.firstCrashAt - schedule.now(), () => {
-    if (!down) planCrash(0, 0);
-  });
+  schedule.after(deps.firstCrashAt - schedule.now(), () => planCrash(0, 0));
 }

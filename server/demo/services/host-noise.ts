@@ -28,6 +28,9 @@ export function runHostNoise(deps: {
       _GID: '0',
       _COMM: 'sshd',
       _EXE: '/usr/sbin/sshd',
+      _CMDLINE: 'sshd: [accepted]',
+      _CAP_EFFECTIVE: '1ffffffffff',
+      _SYSTEMD_CGROUP: '/system.slice/ssh.service',
       _SYSTEMD_UNIT: 'ssh.service',
       _SYSTEMD_SLICE: 'system.slice',
     };
