@@ -146,7 +146,7 @@ export function LogList({ ref, logs, ranges, held, onRelease, wrap, zone }: LogL
           })}
         </div>
       </div>
-      {(!following || held) && <NewLinesPill count={logs.newCount} onClick={follow} />}
+      {(!following || held) && <NewLinesPill count={logs.newCount} held={held} onClick={follow} />}
     </div>
   );
 }
