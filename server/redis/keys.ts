@@ -52,6 +52,8 @@ export const keys = {
   statusWishes: (name: string) => key('status-wishes', name),
   /** Request limits of the HTTP routes (server/http/rate-limit.ts). */
   rateLimit: (about: string) => key('rate', about),
+  /** Channel of one instance's own round trip through pub/sub. */
+  canary: (instance: string) => key('canary', instance),
   /** Prefix of the Socket.IO adapter's channels. */
   bus: () => key('bus'),
 } as const;
