@@ -72,7 +72,19 @@ export function createSshPool(deps: {
 
   function keyOf(target: SshTarget): string {
     const host = normalizeHost(target.host)?.name ?? target.host;
-    const identity = [host, target.port, target.username, target.hostKey ?? null, target.credential];
+    const { credential } = target;
+    const secrets =
+      credential.method === 'password'
+        ? [credential.password]
+        : [credential.privateKey, credential.passphrase ?? ''];
+    const identity = [
+      host,
+      target.port,
+      target.username,
+      target.hostKey ?? '',
+      credential.method,
+      ...secrets,
+    ];
     return createHmac('sha256', digestKey).update(JSON.stringify(identity)).digest('base64');
   }
 
@@ -150,7 +162,13 @@ export function createSshPool(deps: {
     const abort = new AbortController();
     const at = { host: target.host, port: target.port, username: target.username };
     const ready = connect(target, key, abort.signal).then(
-      (connection) => {
+      async (connection) => {
+        if (abort.signal.aborted) {
+          // Given up in the moment it came about.
+          await connection.end();
+          remove(key, entry);
+          throw new AppError('ssh_closed', { cause: 'aborted' });
+        }
         entry.connection = connection;
         deps.logger.debug('ssh connected', at);
         void connection.closed.then((reason) => {

@@ -78,6 +78,7 @@ export function createTargetPolicy(options: {
   allowed?: readonly string[];
   alwaysAllow?: readonly { host: string; port: number }[];
   lookup?: Lookup;
+  lookupTimeoutMs?: number;
 }): TargetPolicy {
   const rules = options.allowed && parseRules(options.allowed);
   const always = new Set(
@@ -106,7 +107,7 @@ export function createTargetPolicy(options: {
       pending.catch(() => {});
       lookups.set(name, pending);
     }
-    return limited(pending, LOOKUP_TIMEOUT_MS);
+    return limited(pending, options.lookupTimeoutMs ?? LOOKUP_TIMEOUT_MS);
   }
 
   return {
@@ -125,10 +126,11 @@ export function createTargetPolicy(options: {
         });
         addresses = found.map(({ address }) => parseAddress(address));
       }
-      const first = addresses[0];
-      if (!first) throw new AppError('host_unreachable', { cause: 'the name has no address' });
-      const refused = addresses.some((address) => !address || !(exempt || addressAllowed(address, byName)));
-      if (refused) throw new AppError('host_not_allowed');
+      if (addresses.length === 0)
+        throw new AppError('host_unreachable', { cause: 'the name has no address' });
+      const checked = addresses.filter((address) => address && (exempt || addressAllowed(address, byName)));
+      const first = checked[0];
+      if (!first || checked.length < addresses.length) throw new AppError('host_not_allowed');
       return { address: formatAddress(first), family: first.kind() === 'ipv4' ? 4 : 6 };
     },
   };

@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import fc from 'fast-check';
+import { AppError } from '../../server/core/errors.ts';
+import { quoteArgv } from '../../server/ssh/shell-quote.ts';
+
+/** What a shell makes of a command: the words that `printf` gets, each ended by NUL. */
+function wordsIn(shell: string, argv: readonly string[]): string[] {
+  const output = execFileSync(shell, ['-c', quoteArgv(['printf', '%s\\0', ...argv])], { encoding: 'buffer' });
+  return output.toString('utf8').split('\0').slice(0, -1);
+}
+
+describe('shell quoting', () => {
+  it('[SIO-9] leaves plain words as they are, so that process lists read naturally', () => {
+    const argv = [
+      'journalctl',
+      '-f',
+      '-u',
+      'execution.service',
+      '--output-fields=MESSAGE,PRIORITY',
+      '-n',
+      '100',
+    ];
+    assert.equal(quoteArgv(argv), argv.join(' '));
+  });
+
+  it('quotes what a shell would act on', () => {
+    assert.equal(quoteArgv(['echo', '']), "echo ''");
+    assert.equal(quoteArgv(['echo', 'a b']), "echo 'a b'");
+    assert.equal(quoteArgv(['echo', "it's"]), "echo 'it'\\''s'");
+    assert.equal(quoteArgv(['echo', '$(id)', ';', '~', '*']), "echo '$(id)' ';' '~' '*'");
+    assert.equal(quoteArgv(['echo', '=ls']), "echo '=ls'");
+  });
+
+  it('takes a first word for a program, never for an assignment or a keyword', () => {
+    assert.equal(quoteArgv(['A=1', 'id']), "'A=1' id");
+    assert.equal(quoteArgv(['time', 'id']), "'time' id");
+    assert.throws(() => execFileSync('dash', ['-c', quoteArgv(['if'])], { stdio: 'ignore' }), {
+      status: 127,
+    });
+  });
+
+  it('refuses NUL, nothing at all and what execve would refuse', () => {
+    const refused = (error: unknown) => error instanceof AppError && error.code === 'invalid_request';
+    assert.throws(() => quoteArgv(['echo', 'a\0b']), refused);
+    assert.throws(() => quoteArgv([]), refused);
+    assert.throws(() => quoteArgv(['', 'a']), refused);
+    assert.throws(() => quoteArgv(['echo', 'x'.repeat(100_001)]), refused);
+  });
+
+  for (const shell of ['bash', 'dash']) {
+    it(`[SIO-9] brings every word through ${shell} unchanged`, function () {
+      this.timeout(30_000);
+      const nasty = fc.string({ unit: fc.constantFrom(...`'"\\$\`!*?[]{}()<>|&;#~=% \t\n\r-aZ0é`) });
+      const anything = fc.string({ unit: 'binary' }).filter((text) => !text.includes('\0'));
+      const words = fc.array(fc.oneof(nasty, anything), { minLength: 1, maxLength: 8 });
+      fc.assert(
+        fc.property(words, (argv) => assert.deepEqual(wordsIn(shell, argv), argv)),
+        { numRuns: 150 },
+      );
+    });
+  }
+});
