@@ -18,11 +18,18 @@ await main(async () => {
   say('server on http://localhost:3001, dashboard on http://localhost:3000');
   const children = [
     start([bin('tsx/dist/cli.mjs'), 'watch', '--clear-screen=false', 'server/main.ts'], ROOT),
-    start([bin('next/dist/bin/next'), 'dev', '--port', '3000'], path.join(ROOT, 'dashboard')),
+    start(
+      [bin('next/dist/bin/next'), 'dev', '--hostname', 'localhost', '--port', '3000'],
+      path.join(ROOT, 'dashboard'),
+    ),
   ];
 
   let exitCode = 0;
+  let stopping = false;
   const stopAll = (signal) => {
+    // Once: a second signal would end the server at once.
+    if (stopping) return;
+    stopping = true;
     for (const child of children) child.kill(signal);
     setTimeout(() => {
       for (const child of children) child.kill('SIGKILL');
