@@ -27,6 +27,7 @@ export function createLifecycle(deps: { logger: Logger; totalTimeoutMs?: number 
   let stopped: Promise<void> | undefined;
 
   async function stopPart(part: (typeof parts)[number], allowedMs: number): Promise<void> {
+    const began = Date.now();
     let timer: NodeJS.Timeout | undefined;
     const timeout = new Promise<'timeout'>((resolve) => {
       timer = setTimeout(() => resolve('timeout'), Math.max(0, allowedMs));
@@ -41,6 +42,7 @@ export function createLifecycle(deps: { logger: Logger; totalTimeoutMs?: number 
       deps.logger.warn('A part failed to stop', { part: part.name, error });
     } finally {
       clearTimeout(timer);
+      deps.logger.debug('Part stopped', { part: part.name, ms: Date.now() - began });
     }
   }
 
