@@ -8,7 +8,16 @@ function isAtFrame(text: string, indented: boolean): boolean {
 
 const EXCEPTION_ENDS = ['Exception', 'Error', 'Throwable'];
 
-/** `some.pkg.XException: text`, `TypeError: text`, `Error: text`, `Error [CODE]: text`, `java.lang.StackOverflowError`. */
+/** True for a class with its packages, as Java and .NET print exceptions: `io.libp2p.core.ConnectionClosed`. */
+function isClassPath(name: string, dots: number): boolean {
+  const last = name.charCodeAt(name.lastIndexOf('.') + 1);
+  return dots > 1 && last >= 65 && last <= 90;
+}
+
+/**
+ * `some.pkg.XException: text`, `TypeError: text`, `Error [CODE]: text`, `X.SocketException (111): text`, and the bare
+ * `java.lang.StackOverflowError`.
+ */
 function isException(text: string): boolean {
   let at = 0;
   let dots = 0;
@@ -22,11 +31,12 @@ function isException(text: string): boolean {
   const known = EXCEPTION_ENDS.some((end) => name.endsWith(end));
   if (at === text.length) return dots > 0 && known;
   if (text.startsWith(': ', at) || (text.charCodeAt(at) === 58 && at + 1 === text.length)) {
-    if (known) return true;
-    // Nested classes carry their meaning before the `$` or after it: `Exceptions$ErrorCallbackNotImplemented`.
-    return dots > 1 && (name.includes('Exception') || name.includes('Error'));
+    return known || isClassPath(name, dots);
   }
-  return known && text.startsWith(' [', at) && text.includes(']: ');
+  if (!known) return false;
+  return (
+    (text.startsWith(' [', at) && text.includes(']: ')) || (text.startsWith(' (', at) && text.includes('): '))
+  );
 }
 
 /** Index after one or more path characters that end in `extension` followed by `mark`, or -1. */
@@ -119,9 +129,9 @@ export function isContinuation(text: string, indented: boolean): boolean {
   if (text.startsWith('at ')) return isAtFrame(text, indented);
   if (text.startsWith('goroutine ')) {
     const end = digitsEnd(text, 10);
-    return end > 10 && text.startsWith(' [', end);
+    return end > 10 && text.charCodeAt(end) === 32 && text.includes('[', end) && text.endsWith(']:');
   }
-  if (text.startsWith('created by ') || text.startsWith('Caused by: ') || text.startsWith('Suppressed: '))
+  if (text.startsWith('created by ') || text.startsWith('Caused by:') || text.startsWith('Suppressed: '))
     return true;
   if (isRustFrame(text, indented) || isGoPlace(text) || isNimPlace(text) || isTableRow(text)) return true;
   return isException(text) || isGoFrame(text);

@@ -1,5 +1,5 @@
 import { CLOSE_SQUARE, digitsEnd, isLetter, OPEN_SQUARE, skipBlanks } from './chars.ts';
-import { createFields } from './fields.ts';
+import { createFields, plainValue } from './fields.ts';
 import { levelOf } from './level.ts';
 import { firstKey, readPairs } from './pairs.ts';
 import { stampAt, whenOf } from './time.ts';
@@ -13,7 +13,8 @@ export function messageAndPairs(
   const from = firstKey(text, pos);
   const fields = createFields();
   if (from < text.length) readPairs(text, from, fields.set);
-  return { message: text.slice(pos, from), fields };
+  // geth quotes a message that holds anything but plain text.
+  return { message: plainValue(text.slice(pos, from)), fields };
 }
 
 /** The time in the brackets of a header: geth's `MM-DD|HH:MM:SS`, a full timestamp, or logrus' seconds since start. */
@@ -53,7 +54,11 @@ export function parseGeth(line: Line): ParsedLine | null {
   const named = erigon ? bracketed(text, from) : null;
   if (named !== null) from = named.end;
   const { message, fields } = messageAndPairs(text, from);
-  return entry(level, when, named?.target ?? null, message, fields.all);
+  // grafana on a terminal prints geth's format and names its loggers; logrus has `module`.
+  const key = when.timeRaw?.includes('|') === true ? 'logger' : 'module';
+  const target = named?.target ?? (Object.hasOwn(fields.all, key) ? fields.all[key] : null) ?? null;
+  if (named === null && target !== null) delete fields.all[key];
+  return entry(level, when, target, message, fields.all);
 }
 
 /** `[LVL] [MM-DD|HH:MM:SS.mmm] [target] message<pad>k=v` of erigon. */

@@ -59,7 +59,9 @@ export function parseLine(raw: string, hint = ''): ParsedLine {
   const trimmed = plain.slice(start).trim();
   const text = plain.includes(RSYSLOG_TAB) ? withoutRsyslogTabs(trimmed) : trimmed;
   const line: Line = { text, hint, ident: prefix.ident };
-  const parsed = (indented ? null : parseSystem(line)) ?? parseKnown(line) ?? unformatted(text, indented);
+  // sudo pads the user's name; elsewhere a blank in front means that the entry above goes on.
+  const own = !indented || prefix.ident === 'sudo';
+  const parsed = (own ? parseSystem(line) : null) ?? parseKnown(line) ?? unformatted(text, indented);
   if (parsed.time === null && parsed.timeRaw === null && !parsed.continuation) {
     parsed.time = prefix.when.time;
     parsed.timeRaw = prefix.when.timeRaw;

@@ -39,6 +39,8 @@ function targetKey(
   if (members.has('topics')) return firstText(members, ['topics']);
   if (hint === 'nimbus' || hint === 'lighthouse')
     return firstText(members, ['service', 'component', 'module']);
+  // charon: zap with the console's line once more under `pretty`.
+  if (hint === 'charon' || members.has('pretty')) return firstText(members, ['topic']);
   const common = firstText(members, ['logger', 'component']);
   if (common !== undefined && hint !== 'vouch') return common;
   // zerolog: written `time` with `message`. winston's default `service` comes with `timestamp` or without a time.
@@ -108,7 +110,11 @@ export function parseJson({ text, hint }: Line): ParsedLine | null {
   const level = take(members, levelKey);
   const time = take(members, timeKey);
   const message = take(members, messageKey);
-  const pino = level?.kind === 'number' || time?.kind === 'number';
+  const pino =
+    level?.kind === 'number' ||
+    time?.kind === 'number' ||
+    hint === 'json-pino' ||
+    (members.has('pid') && members.has('hostname'));
   const named = tracing ? 'target' : targetKey(members, time, timeKey ?? '', hint);
   const target = take(
     members,

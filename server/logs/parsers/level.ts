@@ -8,7 +8,7 @@ const SPELLINGS: Record<Level, string> = {
   notice: 'notice not ntc note',
   warn: 'warn wrn warning',
   error: 'error err erro eror',
-  fatal: 'fatal ftl fat crit critical alert emerg emergency panic dpanic',
+  fatal: 'fatal fatl ftl fat crit critical alert emerg emergency panic dpanic',
 };
 
 const LEVEL_OF: ReadonlyMap<string, Level> = new Map(

@@ -10,6 +10,7 @@ const LEVEL_KEYS = ['level', 'lvl'];
 /** Keys that name the logger. logrus (prysm, mev-boost, docker) has its own, and `component` is a plain field there. */
 const TARGETS = ['logger', 'component'];
 const LOGRUS_TARGETS = ['prefix', 'module'];
+const CHARON_TARGETS = ['topic'];
 
 const SPECIAL: ReadonlySet<string> = new Set([
   ...TIME_KEYS,
@@ -23,7 +24,7 @@ const SPECIAL: ReadonlySet<string> = new Set([
  * logfmt: `key=value key="value"` in any order, as logrus (prysm, mev-boost, docker, containerd), go-kit and slog
  * (prometheus, node_exporter), grafana and geth write it. A line without a level or a message is no entry: null.
  */
-export function parseLogfmt({ text }: Line): ParsedLine | null {
+export function parseLogfmt({ text, hint }: Line): ParsedLine | null {
   if (keyEnd(text, 0) < 0) return null;
   const special = new Map<string, string>();
   const fields = createFields();
@@ -37,7 +38,9 @@ export function parseLogfmt({ text }: Line): ParsedLine | null {
   if (level === null && (timeKey === undefined || !special.has('msg'))) return null;
 
   // logrus quotes its time (it holds colons) and writes it first; go-kit and slog do not.
-  const targets = text.startsWith('time="') ? LOGRUS_TARGETS : TARGETS;
+  const logrus = text.startsWith('time="');
+  const charon = !logrus && (hint === 'charon' || special.has('pretty'));
+  const targets = logrus ? LOGRUS_TARGETS : charon ? CHARON_TARGETS : TARGETS;
   const targetKey = targets.find((key) => special.has(key));
   const target = targetKey === undefined ? null : (special.get(targetKey) ?? null);
   const when = timeKey === undefined ? NO_TIME : whenOf(special.get(timeKey) ?? '');

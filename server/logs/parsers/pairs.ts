@@ -1,22 +1,39 @@
-import { BACKSLASH, COLON, COMMA, EQUALS, isBlank, isWord, QUOTE, skipBlanks, wordEnd } from './chars.ts';
-import { closingQuote, decodeEscapes } from './fields.ts';
+import {
+  BACKSLASH,
+  COLON,
+  COMMA,
+  EQUALS,
+  isBlank,
+  isDigit,
+  isWord,
+  QUOTE,
+  skipBlanks,
+  wordEnd,
+} from './chars.ts';
+import { closingQuote, decodeEscapes, plainValue } from './fields.ts';
 
 /** Longest key, in characters: real ones stay under 50. */
 const KEY_MAX = 96;
 
-/** Characters that no key holds: they mark prose, paths of calls, URLs and comparisons. */
-const NOT_IN_KEY = '="\'()[]{},:;?!<>|&*`\\';
+/** Characters that no key holds: they mark prose, calls, URLs and nested values. */
+const NOT_IN_KEY = '="\'()[]{}:;?!`\\';
 
-/** 1 for each ASCII code that may stand in a key. */
+/** 1 for each ASCII code that may stand in a key. Commas do: geth prints numbers as keys, too. */
 const IN_KEY = Uint8Array.from({ length: 128 }, (_, code) =>
   code > 32 && code < 127 && !NOT_IN_KEY.includes(String.fromCharCode(code)) ? 1 : 0,
 );
 
+/** True if a key may start at `pos`: not with a dash, as a flag would (`--http.port=80`), but for negative numbers. */
+function startsKey(text: string, pos: number): boolean {
+  const first = text.charCodeAt(pos);
+  if (isWord(first) || first > 127 || first === 60) return true;
+  return first === 45 && isDigit(text.charCodeAt(pos + 1));
+}
+
 /** Index of the `=` of a `key=` that starts at `pos`, or -1. */
 export function keyEnd(text: string, pos: number): number {
+  if (!startsKey(text, pos)) return -1;
   const limit = Math.min(text.length, pos + KEY_MAX + 1);
-  const first = text.charCodeAt(pos);
-  if (!isWord(first) && !(first > 127)) return -1;
   for (let at = pos + 1; at < limit; at++) {
     const code = text.charCodeAt(at);
     if (code === EQUALS) return text.charCodeAt(at + 1) === EQUALS ? -1 : at;
@@ -25,11 +42,23 @@ export function keyEnd(text: string, pos: number): number {
   return -1;
 }
 
+/** The same for pairs whose key may be quoted, as geth does with keys that hold blanks. */
+function pairKeyEnd(text: string, pos: number): number {
+  if (text.charCodeAt(pos) !== QUOTE) return keyEnd(text, pos);
+  const limit = Math.min(text.length, pos + KEY_MAX + 1);
+  for (let at = pos + 1; at < limit; at++) {
+    const code = text.charCodeAt(at);
+    if (code === BACKSLASH) at++;
+    else if (code === QUOTE) return text.charCodeAt(at + 1) === EQUALS ? at + 1 : -1;
+  }
+  return -1;
+}
+
 /** Index of the first word at or after `pos` that is a `key=`, or the end of the text. `pos` must be at a word's start. */
 export function firstKey(text: string, pos: number): number {
   let at = skipBlanks(text, pos);
   while (at < text.length) {
-    if (keyEnd(text, at) >= 0) return at;
+    if (pairKeyEnd(text, at) >= 0) return at;
     at = skipBlanks(text, wordEnd(text, at));
   }
   return text.length;
@@ -42,8 +71,8 @@ export function firstKey(text: string, pos: number): number {
 export function readPairs(text: string, pos: number, onPair: (key: string, value: string) => void): void {
   let at = firstKey(text, pos);
   while (at < text.length) {
-    const equals = keyEnd(text, at);
-    const key = text.slice(at, equals);
+    const equals = pairKeyEnd(text, at);
+    const key = plainValue(text.slice(at, equals));
     const start = equals + 1;
     if (text.charCodeAt(start) === QUOTE) {
       const close = closingQuote(text, start);

@@ -20,12 +20,14 @@ export function parseGoLog({ text }: Line, stamp: Stamp): ParsedLine {
 }
 
 /** Services whose text is taken as it is: nothing in it is a field or a time. */
-const PLAIN_IDENTS = new Set(['systemd', 'kernel', 'sshd', 'sshd-session', 'sshd-auth']);
+const PLAIN_IDENTS = new Set(['systemd', 'kernel', 'sshd', 'sshd-session', 'sshd-auth', 'sudo']);
+
+/** Words of sshd's own, which tell its `error: ` from that of any other program where nothing else does. */
+const SSHD_WORDS = [' port ', '[preauth]', 'ssh', 'kex', 'PAM', 'authentication'];
 
 /** sshd's `fatal: ` and `error: `. */
-function parseSshd(text: string): ParsedLine | null {
-  if (text.startsWith('fatal: ')) return entry('fatal', NO_TIME, null, text.slice(7));
-  return text.startsWith('error: ') ? entry('error', NO_TIME, null, text.slice(7)) : null;
+function parseSshd(text: string): ParsedLine {
+  return entry(text.startsWith('fatal') ? 'fatal' : 'error', NO_TIME, null, text.slice(7));
 }
 
 /** Index after the kernel's `[uptime] ` at the start, or 0. */
@@ -38,9 +40,10 @@ export function uptimeEnd(text: string): number {
 
 /** Lines of sshd, systemd and the kernel, known by the identifier in front or, for sshd, by the hint. */
 export function parseSystem({ text, ident, hint }: Line): ParsedLine | null {
-  if (ident.startsWith('sshd') || (ident === '' && (hint === '' || hint === 'sshd' || hint === 'ssh'))) {
-    const parsed = parseSshd(text);
-    if (parsed !== null) return parsed;
+  if (text.startsWith('fatal: ') || text.startsWith('error: ')) {
+    const named = ident === '' ? hint.startsWith('ssh') : ident.startsWith('sshd');
+    const alone = ident === '' && hint === '' && SSHD_WORDS.some((word) => text.includes(word));
+    if (named || alone) return parseSshd(text);
   }
   return PLAIN_IDENTS.has(ident) ? entry(null, NO_TIME, null, text) : null;
 }

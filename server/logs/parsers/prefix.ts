@@ -9,6 +9,7 @@ import {
   isWord,
   PIPE,
   SPACE,
+  skipBlanks,
 } from './chars.ts';
 import { levelOf } from './level.ts';
 import { stampAt } from './time.ts';
@@ -79,18 +80,26 @@ function composeEnd(text: string, pos: number): number {
   return at + 1 >= text.length ? at + 1 : isBlank(next) ? at + 2 : -1;
 }
 
+/** Fewest bars of a table's row. */
+const ROW_BARS = 3;
+
 /**
- * True for a row of a table: a name, then cells between bars that start with a digit. Such a row also starts with a
- * word and a bar, and must not lose its name as a container's.
+ * True for a row of a table: a name, then at least two cells between bars, all of them numbers (or the header of
+ * nethermind's report). Such a row also starts with a word and a bar, and must not lose its name as a container's.
  */
 export function isTableRow(text: string): boolean {
-  const bar = text.indexOf('|');
-  const end = text.trimEnd().length;
-  if (bar < 1 || text.charCodeAt(end - 1) !== PIPE) return false;
-  let at = bar + 1;
-  while (isBlank(text.charCodeAt(at))) at++;
-  const header = text.startsWith('method') && text.startsWith('successes', at);
-  return (isDigit(text.charCodeAt(at)) || header) && text.indexOf('|', at) < end - 1;
+  let bar = text.indexOf('|');
+  if (bar < 1) return false;
+  if (text.startsWith('method ') && text.startsWith('successes', skipBlanks(text, bar + 1))) return true;
+  let bars = 0;
+  while (bar >= 0) {
+    bars++;
+    const cell = skipBlanks(text, bar + 1);
+    bar = text.indexOf('|', bar + 1);
+    // What follows the last bar may be the rest of a cell cut off by a pager.
+    if (bar >= 0 && !isDigit(text.charCodeAt(cell))) return false;
+  }
+  return bars >= ROW_BARS;
 }
 
 /** Most prefixes taken off one line: journal, identifier and compose, in any order. */

@@ -146,7 +146,10 @@ export function stampAt(text: string, pos: number): Stamp | null {
   const third = text.charCodeAt(pos + 2);
   if (third === 58) {
     const end = fullClockEnd(text, pos);
-    return end < 0 ? null : undated(text, pos, end, 'clock');
+    if (end >= 0) return undated(text, pos, end, 'clock');
+    // A clock without seconds, as charon's console can be set to.
+    const short = two(text, pos) <= 23 && two(text, pos + 3) >= 0 && two(text, pos + 3) <= 59;
+    return short && text.charCodeAt(pos + 5) === 32 ? undated(text, pos, pos + 5, 'clock') : null;
   }
   if (third === 32) return dayFirst(text, pos, pos + 2);
   if (third === 45) {

@@ -81,10 +81,11 @@ function spansAt(text: string, pos: number, fields: FieldSet): { names: string[]
     at = end + 1;
     if (at >= text.length || isBlank(text.charCodeAt(at))) {
       const next = skipBlanks(text, at);
-      const target = pathEnd(text, next);
       const chained = bodies.length > 0 || names.length > 1;
-      const targeted = text.charCodeAt(target) === COLON && text.slice(next, target).includes('::');
-      if (!chained && !(targeted && !text.slice(pos, name).includes('::'))) break;
+      // `ChainOrchestrator::poll: engine: text`: of two paths the first is a span; modules have no capitals.
+      const target = targetAt(text, next)?.target;
+      const capital = /[A-Z]/.test(text.slice(pos, name));
+      if (!chained && !(target?.includes('::') || (target !== undefined && capital))) break;
       for (const [from, to] of bodies) looseFields(text.slice(0, to), from, fields);
       return { names, end: next };
     }

@@ -27,10 +27,11 @@ function isCaller(text: string): boolean {
   return mark > 0 && digitsEnd(text, mark + 4) === text.length && isDigit(text.charCodeAt(mark + 4));
 }
 
-/** Splits the first column off: it ends at a tab or at two or more blanks. */
-function splitColumn(text: string): [string, string] {
+/** Splits the first column off. It ends at a tab or at two or more blanks, or, with `narrow`, at one. */
+function splitColumn(text: string, narrow: boolean): [string, string] {
   for (let at = 0; at < text.length; at++) {
-    if (text.charCodeAt(at) === 9 || (text.charCodeAt(at) === 32 && isBlank(text.charCodeAt(at + 1)))) {
+    const code = text.charCodeAt(at);
+    if (code === 9 || (code === 32 && (narrow || isBlank(text.charCodeAt(at + 1))))) {
       return [text.slice(0, at), text.slice(skipBlanks(text, at))];
     }
   }
@@ -42,18 +43,23 @@ function addMembers(members: JsonMembers, fields: ReturnType<typeof createFields
   return fields.all;
 }
 
+/** How far behind the level a caller is looked for, in characters. */
+const CALLER_WITHIN = 200;
+
 /** `time LEVEL [logger] caller message {json}` of zap's console encoder (ssv), columns by tabs or runs of blanks. */
 export function parseZap({ text }: Line, stamp: Stamp): ParsedLine | null {
   const from = skipBlanks(text, stamp.end);
   const end = wordEnd(text, from);
   const level = levelOf(text.slice(from, end));
   const body = skipBlanks(text, end);
-  const columns = text.charCodeAt(end) === 9 || body > end + 1;
-  if (level === null || !columns) return null;
-  const split = splitJson(text, body);
+  if (level === null) return null;
   const tabs = text.charCodeAt(end) === 9;
-  const [first, rest] = splitColumn(split.text.trim());
-  const [second, tail] = splitColumn(rest);
+  // Copies can have lost their runs of blanks; then only a caller (which all others lack) tells the format.
+  const narrow = body === end + 1 && !tabs;
+  if (narrow && !text.slice(body, body + CALLER_WITHIN).includes('.go:')) return null;
+  const split = splitJson(text, body);
+  const [first, rest] = splitColumn(split.text.trim(), narrow);
+  const [second, tail] = splitColumn(rest, narrow);
   const fields = createFields();
   let logger: string | null = null;
   let message = split.text;
