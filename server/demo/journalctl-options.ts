@@ -77,6 +77,11 @@ function unitFilter(names: readonly string[]): Filter {
       has(entry, { _UID: '0', MESSAGE_ID: 'fc2e22bc6ee647b6b90729ab34a250b1' }));
 }
 
+function noSuchBoot(boot: string): string {
+  const named = /^\d+$/.test(boot) ? `+${boot}` : boot;
+  return `Data from the specified boot (${named}) is not available: No such boot ID in journal`;
+}
+
 /** FIELD=value terms: different fields must all match, values of one field are alternatives, `+` starts anew. */
 function matchFilter(terms: readonly string[]): Filter | string {
   const groups: Map<string, Set<string>>[] = [new Map()];
@@ -161,9 +166,7 @@ export function parseJournalctl(
       if (!form) return { complaint: `Unknown output format '${value}'.` };
       query.form = form;
     } else if (name === 'boot' && value !== '' && value !== '0') {
-      return {
-        complaint: `Data from the specified boot (${value}) is not available: No such boot ID in journal`,
-      };
+      return { complaint: noSuchBoot(value) };
     } else if (name === 'priority') {
       const filter = priorityFilter(value);
       if (!filter) return { complaint: `Unknown log level ${value}` };
