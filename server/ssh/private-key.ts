@@ -1,12 +1,13 @@
+import { spawn } from 'node:child_process';
 import { createPrivateKey, type KeyObject } from 'node:crypto';
-import { Worker } from 'node:worker_threads';
+import { fileURLToPath } from 'node:url';
 import { AppError } from '../core/errors.ts';
 import { type ParsedKey, parseKey } from './connection.ts';
 
-/** Taking a passphrase off may take this long, in ms; ssh-keygen's default cost takes about 0.5 s. */
+/** Taking a passphrase off may take this long, in ms, of time and of CPU; ssh-keygen's default cost takes about 0.5 s. */
 const UNLOCK_TIMEOUT_MS = 5_000;
 
-/** Memory for it, in MiB; scrypt and the like can be told to use any amount. */
+/** Memory for it, in MiB. */
 const UNLOCK_MEMORY_MB = 64;
 
 /** Keys being unlocked at once: each keeps a core busy. */
@@ -65,7 +66,7 @@ function portable(key: KeyObject): string {
 
 /**
  * Takes the passphrase off a private key: OpenSSH, PKCS#1, SEC1, PuTTY 2 or PKCS#8.
- * Costs whatever the file says; runs in `key-worker.ts`.
+ * Costs whatever the file says; runs in `key-unlocker.ts`.
  * @throws Error where the text is no such key or the passphrase is wrong
  */
 export function unlockKey(text: string, passphrase: string | undefined): string {
@@ -79,34 +80,52 @@ export function unlockKey(text: string, passphrase: string | undefined): string 
 
 export type UnlockResult = { key: string } | { error: string };
 
-function unlockInWorker(text: string, passphrase: string, signal: AbortSignal | undefined): Promise<string> {
+/**
+ * Unlocks a key in a process of its own: bcrypt in JavaScript would hold up everything else for half a second, and a
+ * hostile file can ask for hours, in native code too, which only a kill ends.
+ */
+function unlockOutside(text: string, passphrase: string, signal: AbortSignal | undefined): Promise<string> {
   return new Promise((resolve, reject) => {
     // The same file as source (tests, development) and as build result.
-    const file = import.meta.url.endsWith('.ts') ? './key-worker.ts' : './key-worker.js';
-    const worker = new Worker(new URL(file, import.meta.url), {
-      workerData: { text, passphrase },
-      resourceLimits: { maxOldGenerationSizeMb: UNLOCK_MEMORY_MB },
-      // Nothing of it may reach our own output.
-      stdout: true,
-      stderr: true,
+    const name = import.meta.url.endsWith('.ts') ? './key-unlocker.ts' : './key-unlocker.js';
+    const file = fileURLToPath(new URL(name, import.meta.url));
+    const options = [
+      ...process.execArgv.filter((each) => !each.startsWith('--inspect')),
+      `--max-old-space-size=${UNLOCK_MEMORY_MB}`,
+    ];
+    // The limit of the kernel also holds when this process has been killed meanwhile.
+    const limited = `ulimit -t ${Math.ceil(UNLOCK_TIMEOUT_MS / 1000)} && exec "$0" "$@"`;
+    const child = spawn('/bin/sh', ['-c', limited, process.execPath, ...options, file], {
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+      // None of our secrets concern it.
+      env: {},
     });
-    const timer = setTimeout(
-      () => finish(() => reject(new Error('the key takes too long to unlock'))),
-      UNLOCK_TIMEOUT_MS,
-    );
-    const abort = () => finish(() => reject(new AppError('ssh_closed', { cause: 'aborted' })));
+    let settle = () => reject(new Error('the key takes too long to unlock'));
+    const timer = setTimeout(() => child.kill('SIGKILL'), UNLOCK_TIMEOUT_MS);
+    function abort(): void {
+      settle = () => reject(new AppError('ssh_closed', { cause: 'aborted' }));
+      child.kill('SIGKILL');
+    }
     signal?.addEventListener('abort', abort, { once: true });
-    function finish(settle: () => void): void {
+    child.on('message', (result: UnlockResult) => {
+      settle = () => ('key' in result ? resolve(result.key) : reject(new Error(result.error)));
+    });
+    child.on('error', (error) => {
+      settle = () => reject(new AppError('internal', { cause: error }));
+      if (child.pid === undefined) end();
+    });
+    // Its core is free again only now.
+    child.on('close', (code) => {
+      if (code !== null && code !== 0)
+        settle = () => reject(new AppError('internal', { cause: `key unlocker: ${code}` }));
+      end();
+    });
+    function end(): void {
       clearTimeout(timer);
       signal?.removeEventListener('abort', abort);
-      // The core is free again only when the thread has ended.
-      void worker.terminate().then(settle, settle);
+      settle();
     }
-    worker.on('message', (result: UnlockResult) => {
-      finish(() => ('key' in result ? resolve(result.key) : reject(new Error(result.error))));
-    });
-    worker.on('error', (error) => finish(() => reject(error)));
-    worker.on('exit', () => finish(() => reject(new Error('the key could not be unlocked'))));
+    child.send({ text, passphrase }, () => {});
   });
 }
 
@@ -141,7 +160,7 @@ export function createKeyReader(): KeyReader {
     }
     try {
       if (signal?.aborted) throw new AppError('ssh_closed', { cause: 'aborted' });
-      return await unlockInWorker(text, passphrase, signal);
+      return await unlockOutside(text, passphrase, signal);
     } finally {
       const next = waiting.shift();
       if (next) next();

@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,6 +20,8 @@ export interface Sshd {
   readonly fingerprint: string;
   /** A directory of its own, removed on stop. */
   readonly dir: string;
+  /** Lets one more public key log in. */
+  authorize(publicKey: string): void;
   /** What sshd has logged so far. */
   log(): string;
   /** Processes serving connections, monitor and session, newest last. */
@@ -178,6 +180,7 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
     privateKey: readFileSync(path('user_key'), 'utf8'),
     fingerprint,
     dir,
+    authorize: (publicKey) => appendFileSync(path('user_key.pub'), publicKey),
     log: () => log,
     connectionPids: () => descendants(pid).filter((each) => commandLine(each).startsWith('sshd:')),
     commands: () => descendants(pid).map(commandLine),
