@@ -1,4 +1,5 @@
 import { createHash, randomBytes, randomInt, timingSafeEqual } from 'node:crypto';
+import { createServer, type Server, type Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import ssh2, { type AuthContext, type Connection, type ServerChannel, type Session } from 'ssh2';
 import type { Logger, Stoppable } from '../core/types.ts';
@@ -34,6 +35,8 @@ export interface DemoNodeDeps {
 /** Only this machine can reach the demo node. */
 const LISTEN_HOST = '127.0.0.1';
 const USERNAME = 'demo';
+/** Software version of the SSH banner, that of Debian 12. */
+const IDENT = 'OpenSSH_9.2p1 Debian-2+deb12u5';
 /** Connections at once; a gateway needs one for each eight streams. */
 const CONNECTIONS_MAX = 32;
 /** Channels of one connection at once: MaxSessions of sshd_config(5). */
@@ -61,9 +64,11 @@ function createHostKey(): { privateKey: string; algorithm: string; fingerprint: 
  */
 export function createDemoNode({ logger, clock = Date, random }: DemoNodeDeps): DemoNode {
   const log = logger.child({ part: 'demo-node' });
-  const connections = new Set<Connection>();
+  const sockets = new Set<Socket>();
+  /** Timers of sockets that have not logged in yet, by their remote port: all that ssh2 tells of a connection's socket. */
+  const logins = new Map<number, NodeJS.Timeout>();
   const running = new Set<Promise<void>>();
-  let server: ssh2.Server | undefined;
+  let server: Server | undefined;
   let endLive: (() => void) | undefined;
   let started: Promise<DemoAccess> | undefined;
   let stopped: Promise<void> | undefined;
@@ -132,19 +137,16 @@ export function createDemoNode({ logger, clock = Date, random }: DemoNodeDeps): 
     });
   }
 
-  function handleConnection(connection: Connection, host: SimulatedHost, password: Buffer): void {
-    if (stopped || connections.size >= CONNECTIONS_MAX) {
-      connection.on('error', () => {});
-      connection.end();
-      return;
-    }
-    connections.add(connection);
-    const grace = setTimeout(() => connection.end(), LOGIN_GRACE_MS);
-    grace.unref();
+  function handleConnection(
+    connection: Connection,
+    host: SimulatedHost,
+    password: Buffer,
+    loggedIn: () => void,
+  ): void {
     let channels = 0;
     connection.on('error', (error) => log.debug('A connection failed', { error: error.message }));
     connection.on('authentication', authenticate(connection, password));
-    connection.once('ready', () => clearTimeout(grace));
+    connection.once('ready', loggedIn);
     connection.on('session', (accept, reject) => {
       if (channels >= CHANNELS_MAX) {
         reject();
@@ -153,10 +155,25 @@ export function createDemoNode({ logger, clock = Date, random }: DemoNodeDeps): 
       channels++;
       handleSession(accept(), host, () => channels--);
     });
-    connection.once('close', () => {
+  }
+
+  /** Counts sockets before ssh2 knows them as connections, so that silent ones are bounded and end too. */
+  function handleSocket(socket: Socket, ssh: ssh2.Server): void {
+    if (stopped || sockets.size >= CONNECTIONS_MAX) {
+      socket.destroy();
+      return;
+    }
+    sockets.add(socket);
+    const port = socket.remotePort ?? 0;
+    const grace = setTimeout(() => socket.destroy(), LOGIN_GRACE_MS);
+    grace.unref();
+    logins.set(port, grace);
+    socket.once('close', () => {
       clearTimeout(grace);
-      connections.delete(connection);
+      sockets.delete(socket);
+      logins.delete(port);
     });
+    ssh.injectSocket(socket);
   }
 
   async function listen(): Promise<DemoAccess> {
@@ -164,16 +181,16 @@ export function createDemoNode({ logger, clock = Date, random }: DemoNodeDeps): 
     const { privateKey, ...hostKey } = createHostKey();
     const host = createHost({ now: clock.now(), random: random ?? seededRandom(randomInt(2 ** 32)) });
     const passwordDigest = digest(password);
-    const opened = new ssh2.Server(
-      { hostKeys: [privateKey], ident: 'OpenSSH_9.2p1 Debian-2+deb12u5' },
-      (connection) => handleConnection(connection, host, passwordDigest),
+    const ssh = new ssh2.Server({ hostKeys: [privateKey], ident: IDENT }, (connection, { port }) =>
+      handleConnection(connection, host, passwordDigest, () => clearTimeout(logins.get(port))),
     );
+    const opened = createServer((socket) => handleSocket(socket, ssh));
     server = opened;
     await new Promise<void>((resolve, reject) => {
       opened.once('error', reject);
       opened.listen(0, LISTEN_HOST, resolve);
     });
-    opened.on('error', (error: Error) => log.warn('The demo node failed', { error: error.message }));
+    opened.on('error', (error) => log.warn('The demo node failed', { error: error.message }));
     const address = opened.address();
     if (address === null || typeof address === 'string') throw new Error('the demo node has no port');
     endLive = runLive(host, clock);
@@ -188,7 +205,7 @@ export function createDemoNode({ logger, clock = Date, random }: DemoNodeDeps): 
       if (server) server.close(() => resolve());
       else resolve();
     });
-    for (const connection of connections) connection.end();
+    for (const socket of sockets) socket.destroy();
     await closed;
     await Promise.all(running);
   }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ClientChannel, Client as SshClient } from 'ssh2';
@@ -185,6 +186,26 @@ describe('the demo node', () => {
     for (const channel of channels) channel.close();
     await Promise.all(closed);
     (await open(client, 'true')).close();
+  });
+
+  it('bounds the sockets it holds, silent ones too, and does not wait for them when it stops', async () => {
+    const other = createDemoNode({ logger, random: seededRandom(6) });
+    const { host, port } = await other.start();
+    const open = async () => {
+      const socket = createConnection({ host, port });
+      socket.on('error', () => {});
+      await Promise.race([once(socket, 'data'), once(socket, 'close')]);
+      return socket;
+    };
+    const sockets = [];
+    for (let i = 0; i < 33; i++) sockets.push(await open());
+    assert.deepEqual(
+      sockets.map((socket) => socket.destroyed || socket.readableEnded),
+      [...Array.from({ length: 32 }, () => false), true],
+    );
+    const closed = sockets.slice(0, 32).map((socket) => once(socket, 'close'));
+    await other.stop();
+    await Promise.all(closed);
   });
 
   it('holds back for a reader that stops, without delaying others', async () => {

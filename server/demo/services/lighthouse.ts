@@ -14,7 +14,8 @@ function writer({ unit, schedule }: Pick<ServiceDeps, 'unit' | 'schedule'>) {
   return (level: LighthouseLevel, message: string, fields: string) => {
     const { month, monthDay, time } = clockText(schedule.now());
     const stamp = `${month} ${monthDay.slice(3)} ${time}`;
-    unit.write(`${stamp} ${level.padEnd(5)} ${message.padEnd(MESSAGE_WIDTH)}${fields}`.trimEnd());
+    const text = message.length < MESSAGE_WIDTH - 1 ? message.padEnd(MESSAGE_WIDTH) : `${message}  `;
+    unit.write(`${stamp} ${level.padEnd(5)} ${text}${fields}`);
   };
 }
 
