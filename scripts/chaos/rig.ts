@@ -1,0 +1,205 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { LabHost } from '../lab/host.ts';
+import { type RedisServer, type Sentinels, startRedis, startSentinels } from '../lab/redis.ts';
+import { waitFor } from '../lab/wait.ts';
+import { createInstance, type Instance } from './instance.ts';
+import type { Random } from './random.ts';
+import { createRelay, type Relay } from './relay.ts';
+
+/** The hosts that a rig watches, and how to log in to them. */
+export interface Hosts {
+  readonly hosts: readonly LabHost[];
+  /** CIDR of all of them. */
+  readonly subnet: string;
+  readonly username: string;
+  readonly password: string;
+}
+
+export interface RigOptions {
+  /** Servers; 3 unless told. */
+  instances?: number;
+  /** A primary with a replica and three sentinels instead of one Redis. */
+  sentinels?: boolean;
+  /** Arguments of the one redis-server, e.g. to let it keep its data. */
+  redisArgs?: readonly string[];
+  /** Puts a relay of ours between each instance and Redis. */
+  redisRelays?: boolean;
+  /** Puts a relay between the viewers and each instance. */
+  viewerRelays?: boolean;
+  /** Puts one relay between all instances and the first host's sshd. */
+  sshRelay?: boolean;
+  /** Each instance runs as a user of its own, so that its way to the hosts can be cut alone. */
+  ownUsers?: boolean;
+  /** Further settings of the instances. */
+  env?: Record<string, string>;
+}
+
+/** Three servers, a Redis and hosts: everything real, everything ours to break. */
+export interface Rig {
+  readonly hosts: readonly LabHost[];
+  readonly instances: readonly Instance[];
+  /** The one redis-server; with sentinels the first primary. */
+  readonly redis: RedisServer;
+  readonly sentinels: Sentinels | null;
+  /** By instance; empty unless asked for. */
+  readonly redisRelays: readonly Relay[];
+  readonly viewerRelays: readonly Relay[];
+  readonly sshRelay: Relay | null;
+  /** User id of an instance, with `ownUsers`. */
+  uidOf(instance: Instance): number;
+  /** Addresses for viewers. */
+  readonly addresses: readonly { url(): string | null }[];
+  /** Logs in to a host over HTTP. @returns the session's token */
+  login(host?: LabHost): Promise<string>;
+  /** The instances that read a journal for the cluster now. */
+  owners(): Promise<Instance[]>;
+  /** Waits until exactly one instance does. */
+  owner(): Promise<Instance>;
+  /** Keys that would stay for ever. */
+  lastingKeys(): Promise<string[]>;
+  /** Ends and removes everything; repeated calls share one promise. */
+  stop(): Promise<void>;
+}
+
+/** User ids for `ownUsers`: far above those that a system gives out. */
+const FIRST_UID = 61_001;
+
+export async function createRig(lab: Hosts, random: Random, options: RigOptions = {}): Promise<Rig> {
+  const ends: (() => Promise<unknown>)[] = [];
+  let stopping: Promise<void> | undefined;
+  const stop = () => {
+    stopping ??= (async () => {
+      for (let end = ends.pop(); end; end = ends.pop()) await end();
+    })();
+    return stopping;
+  };
+  try {
+    return await build(lab, random, options, ends, stop);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function build(
+  lab: Hosts,
+  random: Random,
+  options: RigOptions,
+  ends: (() => Promise<unknown>)[],
+  stop: () => Promise<void>,
+): Promise<Rig> {
+  const count = options.instances ?? 3;
+  const folder = await mkdtemp(join(tmpdir(), 'tailwire-chaos-'));
+  ends.push(() => rm(folder, { recursive: true, force: true }));
+
+  const sentinels = options.sentinels ? await startSentinels({ downAfterMs: 2000 }) : null;
+  if (sentinels) ends.push(sentinels.stop);
+  const redis =
+    sentinels?.servers[0] ?? (await startRedis(options.redisArgs ? { args: options.redisArgs } : {}));
+  if (!sentinels) ends.push(redis.stop);
+
+  async function relays(wanted: boolean | undefined, target: (n: number) => { host: string; port: number }) {
+    const made: Relay[] = [];
+    for (let n = 0; wanted && n < count; n++) {
+      const relay = await createRelay(() => target(n), random.next);
+      ends.push(relay.stop);
+      made.push(relay);
+    }
+    return made;
+  }
+  const redisRelays = await relays(options.redisRelays, () => ({ host: '127.0.0.1', port: redis.port }));
+  const [firstHost] = lab.hosts;
+  if (!firstHost) throw new Error('A rig needs a host');
+  const sshRelay = options.sshRelay
+    ? await createRelay(() => ({ host: firstHost.address, port: firstHost.port }), random.next)
+    : null;
+  if (sshRelay) ends.push(sshRelay.stop);
+
+  const secret = randomBytes(32).toString('base64');
+  const token = randomBytes(24).toString('hex');
+  const instances: Instance[] = [];
+  for (let n = 0; n < count; n++) {
+    const relay = redisRelays[n];
+    const instance = createInstance({
+      name: `instance${n + 1}`,
+      folder,
+      ...(options.ownUsers ? { uid: FIRST_UID + n } : {}),
+      env: {
+        NODE_ENV: 'production',
+        HOST: '127.0.0.1',
+        PORT: '0',
+        REDIS_URL: sentinels?.url ?? (relay ? `redis://127.0.0.1:${relay.port}` : redis.url),
+        SESSION_SECRET: secret,
+        METRICS_TOKEN: token,
+        SSH_ALLOWED_HOSTS: `${lab.subnet},127.0.0.0/8`,
+        LOG_LEVEL: 'debug',
+        ...options.env,
+      },
+    });
+    ends.push(() => instance.kill());
+    instances.push(instance);
+  }
+  await Promise.all(instances.map((instance) => instance.start()));
+  const viewerRelays = await relays(options.viewerRelays, (n) => {
+    const { hostname, port } = new URL(instances[n]?.url ?? 'http://127.0.0.1:1');
+    return { host: hostname, port: Number(port) };
+  });
+
+  async function owners(): Promise<Instance[]> {
+    const counts = await Promise.all(instances.map((instance) => instance.metric('tailwire_streams_owned')));
+    return instances.filter((_, n) => (counts[n] ?? 0) > 0);
+  }
+
+  return {
+    hosts: lab.hosts,
+    instances,
+    redis,
+    sentinels,
+    redisRelays,
+    viewerRelays,
+    sshRelay,
+    uidOf: (instance) => FIRST_UID + instances.indexOf(instance),
+    addresses: instances.map((instance, n) => ({
+      url: () => {
+        const relay = viewerRelays[n];
+        return instance.url !== null && relay ? `http://127.0.0.1:${relay.port}` : instance.url;
+      },
+    })),
+    async login(host = firstHost) {
+      const at =
+        sshRelay && host === firstHost
+          ? { host: '127.0.0.1', port: sshRelay.port }
+          : { host: host.address, port: host.port };
+      const { username, password } = lab;
+      const response = await fetch(`${instances[0]?.url}/api/sessions`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ ...at, username, password, authMethod: 'password' }),
+      });
+      const text = await response.text();
+      if (response.status !== 201) throw new Error(`Login failed: ${response.status} ${text}`);
+      return (JSON.parse(text) as { token: string }).token;
+    },
+    owners,
+    owner: () =>
+      waitFor(
+        'one instance to own the stream',
+        async () => {
+          const found = await owners();
+          return found.length === 1 ? found[0] : undefined;
+        },
+        { timeoutMs: 30_000 },
+      ),
+    async lastingKeys() {
+      const server = (await sentinels?.primary()) ?? redis;
+      const names = (await server.cli('--scan')).split('\n').filter(Boolean);
+      const lasting: string[] = [];
+      for (const name of names) if ((await server.cli('ttl', name)) === '-1') lasting.push(name);
+      return lasting.sort();
+    },
+    stop,
+  };
+}

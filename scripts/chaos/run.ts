@@ -1,0 +1,211 @@
+import { type JournalRecord, messageOf } from '../lab/journal.ts';
+import { waitFor } from '../lab/wait.ts';
+import { addVerdicts, checkHistory, percentile, type Verdict } from './checker.ts';
+import { createLines, type Lines } from './lines.ts';
+import { type Production, startProduction } from './production.ts';
+import { createRandom } from './random.ts';
+import { createRig, type Hosts } from './rig.ts';
+import { calm, type Scenario, type Size, type Stage } from './scenario.ts';
+import { createAudience, createViewer, describeErrors } from './viewers.ts';
+
+export interface RunOptions {
+  scenario: Scenario;
+  size: Size;
+  seed: number;
+  long: boolean;
+  lab: Hosts;
+  log(line: string): void;
+}
+
+export interface Outcome {
+  scenario: Scenario;
+  size: Size;
+  /** Lines in the journals, and delivered to all viewers together. */
+  lines: number;
+  delivered: number;
+  verdict: Verdict;
+  takeOver: { count: number; p50: number; p99: number; max: number };
+  notes: string[];
+  violations: string[];
+}
+
+/** Lines that were printed reach every viewer within this time after the last fault, in ms. */
+const DRAIN_MS = 60_000;
+/** [LOG-5]: what runs on a host for viewers ends this long after the last one has left; with a little for looking. */
+const LEAVE_MS = 31_000;
+/** Keys that are meant to last: pinned host keys. */
+const MAY_LAST = /^tailwire:host-key:/;
+
+/** Runs one scenario from start to end on a rig of its own. @throws Error where the rig itself fails */
+export async function runScenario(options: RunOptions): Promise<Outcome> {
+  const { scenario, size, lab, log } = options;
+  const random = createRandom(options.seed);
+  const units = scenario.units ?? ['execution'];
+  const [host] = lab.hosts;
+  if (!host) throw new Error('A scenario needs a host');
+  const notes: string[] = [];
+  const violations: string[] = [];
+  const takeOvers: number[] = [];
+  const audience = createAudience();
+  const lines = new Map<string, Lines>(units.map((unit) => [unit, createLines()]));
+  const remembered = new Map<string, JournalRecord[]>(units.map((unit) => [unit, []]));
+  const productions: Production[] = [];
+  const linesOf = (unit: string) => lines.get(unit) ?? createLines();
+
+  log(`${scenario.name}: ${scenario.title}`);
+  const rig = await createRig(lab, random, scenario.rig);
+  try {
+    const token = await rig.login();
+    const makeViewer: Stage['makeViewer'] = (home, unit = units[0] ?? '') =>
+      createViewer({ unit, lines: linesOf(unit), token, addresses: rig.addresses, home, random });
+    const stage: Stage = {
+      rig,
+      audience,
+      random,
+      size,
+      long: options.long,
+      tookOver: (ms) => void takeOvers.push(...ms),
+      note: (text) => void notes.push(text),
+      violation: (text) => void violations.push(text),
+      async remember() {
+        for (const unit of units) remembered.get(unit)?.push(...(await host.journal(unit)));
+      },
+      makeViewer,
+    };
+
+    const run = `chaos-${process.pid}-${Date.now().toString(36)} `;
+    for (const unit of units) await host.log(unit, [`${run}${unit} begins`]);
+    await scenario.prepare?.(stage);
+    const count = rig.instances.length;
+    const viewers = Array.from({ length: size.viewers }, (_, n) =>
+      makeViewer(n % count, units[Math.floor(n / count) % units.length]),
+    );
+    await audience.add(viewers);
+    for (const unit of units) productions.push(startProduction(host, unit, size.rate / units.length, run));
+    await calm(stage);
+    const atRest = rig.instances.map((instance) => instance.rss());
+
+    const failed = await turns(stage, scenario, log).catch((error: unknown) => error ?? new Error('failed'));
+    if (failed) violations.push(failed instanceof Error ? failed.message : String(failed));
+
+    await Promise.all(productions.map((production) => production.stop()));
+    for (const unit of units) await host.log(unit, [`${run}${unit} ends`]);
+    await stage.remember();
+    const verdicts: Verdict[] = [];
+    let total = 0;
+    for (const unit of units) {
+      const known = linesOf(unit);
+      const journal = remembered.get(unit) ?? [];
+      const last = journal.findLastIndex((record) => messageOf(record) === `${run}${unit} ends`);
+      const mine = audience.viewers.filter((viewer) => viewer.unit === unit);
+      const end = String(journal[last]?.__CURSOR);
+      await waitFor(
+        'the last line at every viewer',
+        () => mine.every((viewer) => known.isAt(viewer.newest, end)),
+        {
+          timeoutMs: DRAIN_MS,
+        },
+      ).catch(() =>
+        violations.push(
+          `${mine.filter((viewer) => !known.isAt(viewer.newest, end)).length} viewers of ${unit} never got the last line`,
+        ),
+      );
+      const first = journal.findIndex((record) => messageOf(record) === `${run}${unit} begins`);
+      const { truth, wrongTexts } = known.compare(journal.slice(Math.max(0, first)), (message) =>
+        message.includes('seq=1'),
+      );
+      total += truth.length;
+      if (wrongTexts + known.altered > 0)
+        violations.push(`${wrongTexts + known.altered} lines with another text`);
+      verdicts.push(...mine.map((viewer) => checkHistory(viewer.history, truth)));
+    }
+    const verdict = addVerdicts(verdicts);
+    judge(
+      scenario,
+      verdict,
+      takeOvers,
+      violations,
+      audience.viewers.reduce((sum, one) => sum + one.unrecovered, 0),
+    );
+
+    const rss = rig.instances.map((instance) => instance.rss());
+    notes.push(
+      `RSS ${rss.map((bytes, n) => `${mebibytes(atRest[n] ?? 0)}→${mebibytes(bytes)}`).join(' ')} MiB`,
+    );
+    const errors = describeErrors(audience.viewers);
+    if (errors) notes.push(`errors seen: ${errors}`);
+
+    audience.leave();
+    const left = performance.now();
+    await waitFor(
+      'no journalctl on the hosts',
+      () => lab.hosts.every((one) => one.countProcesses(/journalctl/) === 0),
+      {
+        timeoutMs: LEAVE_MS,
+        everyMs: 100,
+      },
+    ).then(
+      () =>
+        notes.push(`hosts quiet ${((performance.now() - left) / 1000).toFixed(1)} s after the last viewer`),
+      () => violations.push('journalctl still runs on a host 30 s after the last viewer has left'),
+    );
+    const lasting = (await rig.lastingKeys()).filter((key) => !MAY_LAST.test(key));
+    if (lasting.length > 0) violations.push(`keys without an end: ${lasting.join(' ')}`);
+
+    return {
+      scenario,
+      size,
+      lines: total,
+      delivered: verdict.seen,
+      verdict,
+      takeOver: {
+        count: takeOvers.length,
+        p50: percentile(takeOvers, 0.5),
+        p99: percentile(takeOvers, 0.99),
+        max: percentile(takeOvers, 1),
+      },
+      notes,
+      violations,
+    };
+  } finally {
+    audience.leave();
+    for (const production of productions) await production.stop().catch(() => {});
+    await rig.stop();
+  }
+}
+
+async function turns(stage: Stage, scenario: Scenario, log: (line: string) => void): Promise<void> {
+  for (let turn = 0; turn < stage.size.repeats; turn++) {
+    const started = performance.now();
+    await scenario.fault(stage, turn);
+    log(`  ${turn + 1}/${stage.size.repeats} in ${((performance.now() - started) / 1000).toFixed(1)} s`);
+  }
+}
+
+function judge(
+  scenario: Scenario,
+  verdict: Verdict,
+  takeOvers: readonly number[],
+  violations: string[],
+  unrecovered: number,
+): void {
+  const { lost, duplicated, reordered, invented, silentGaps, announcedGaps } = verdict;
+  for (const [what, count] of Object.entries({ lost, duplicated, reordered, invented, silentGaps })) {
+    if (count > 0) violations.push(`${what}: ${count}`);
+  }
+  if (!scenario.gaps && announcedGaps > 0)
+    violations.push(`${announcedGaps} gaps announced where nothing is missing`);
+  if (!scenario.gaps && unrecovered > 0) violations.push(`${unrecovered} subscriptions not recovered`);
+  for (const [name, share] of [
+    ['p50', 0.5],
+    ['p99', 0.99],
+  ] as const) {
+    const limit = scenario.limits?.[name];
+    const value = percentile(takeOvers, share);
+    if (limit !== undefined && value > limit) {
+      violations.push(`take-over ${name} ${Math.round(value)} ms, more than ${limit} ms`);
+    }
+  }
+}
+
+const mebibytes = (bytes: number) => Math.round(bytes / 1_048_576);
