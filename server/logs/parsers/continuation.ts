@@ -69,15 +69,29 @@ function isNimPlace(text: string): boolean {
 
 const GO_ARGUMENT = new Set([...'0123456789abcdefxABCDEF?,{}. _'].map((char) => char.charCodeAt(0)));
 
-/** `pkg/path.(*Type).Method(0xc000, {0x1?, 0x2})`, `main.main()`, `panic({0x1, 0x2})`. */
+/** True for `pkg/path.(*Type).Method.func1`, `main.main`, `runtime.goexit`: a Go function with its package. */
+function isGoFunction(name: string): boolean {
+  if (!isLetter(name.charCodeAt(0)) || name.includes(' ') || name.includes(':') || name.includes('='))
+    return false;
+  const dot = name.indexOf('.', name.lastIndexOf('/') + 1);
+  return dot > 0 && dot < name.length - 1;
+}
+
+/**
+ * `pkg/path.(*Type).Method(0xc000, {0x1?, 0x2})`, `main.main()`, `panic({0x1, 0x2})`; without arguments, as errors with
+ * a stack print it, only where the name cannot be a word of prose.
+ */
 function isGoFrame(text: string): boolean {
-  if (!text.endsWith(')')) return false;
+  if (!text.endsWith(')')) {
+    const sure =
+      text.includes('/') || text.includes('.(*') || text.startsWith('runtime.') || text.startsWith('main.');
+    return sure && isGoFunction(text);
+  }
   const open = text.lastIndexOf('(');
   if (open < 1) return false;
   for (let at = open + 1; at < text.length - 1; at++) if (!GO_ARGUMENT.has(text.charCodeAt(at))) return false;
   const name = text.slice(0, open);
-  if (name === 'panic') return true;
-  return isLetter(name.charCodeAt(0)) && name.includes('.') && !name.includes(' ') && !name.endsWith('.');
+  return name === 'panic' || isGoFunction(name);
 }
 
 /** `34: core::ops::function` of a Rust backtrace. */

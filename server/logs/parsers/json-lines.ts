@@ -25,29 +25,35 @@ function firstText(members: JsonMembers, keys: string[]): string | undefined {
   return keys.find((key) => members.get(key)?.kind === 'string');
 }
 
-/** What the loggers differ in, told from the keys that are there: which key names the logger. */
+/** The names under which an entry has its level, time and message. */
+interface Names {
+  level: string | undefined;
+  time: string | undefined;
+  message: string | undefined;
+}
+
+/** The key that names the logger. Loggers differ in it; which one wrote the line is told from its other keys. */
 function targetKey(
   members: JsonMembers,
-  when: JsonValue | undefined,
-  timeKey: string,
+  names: Names,
+  writtenTime: boolean,
   hint: string,
 ): string | undefined {
-  const written = when?.kind === 'string';
   // log4j layout of besu, teku and web3signer.
   if (members.has('class') && members.has('thread')) return firstText(members, ['class']);
   // chronicles (nimbus).
-  if (members.has('topics')) return firstText(members, ['topics']);
-  if (hint === 'nimbus' || hint === 'lighthouse')
-    return firstText(members, ['service', 'component', 'module']);
-  // charon: zap with the console's line once more under `pretty`.
-  if (hint === 'charon' || members.has('pretty')) return firstText(members, ['topic']);
-  const common = firstText(members, ['logger', 'component']);
-  if (common !== undefined && hint !== 'vouch') return common;
+  if (names.level === 'lvl' && names.time === 'ts') return firstText(members, ['topics', 'service']);
+  // charon: zap, with the console's line once more under `pretty`.
+  if (hint === 'charon' || members.has('pretty')) return firstText(members, ['topic', 'logger', 'component']);
+  const own = names.time === 'time' && writtenTime;
   // zerolog: written `time` with `message`. winston's default `service` comes with `timestamp` or without a time.
-  if (timeKey === 'time' && written && !members.has('msg')) return firstText(members, ['service']);
+  if (own && names.message === 'message') return firstText(members, ['service', 'logger', 'component']);
   // logrus: written `time` with `msg`.
-  if (timeKey === 'time' && written) return firstText(members, ['module', 'prefix']);
-  return undefined;
+  if (own && names.message === 'msg') return firstText(members, ['logger', 'component', 'module', 'prefix']);
+  return firstText(
+    members,
+    hint === 'lighthouse' ? ['service', 'component', 'module'] : ['logger', 'component'],
+  );
 }
 
 /** zap's short keys, as ssv uses them: `L T N M`. */
@@ -100,8 +106,7 @@ export function parseJson({ text, hint }: Line): ParsedLine | null {
     const value = members.get(key);
     return value !== undefined && timeOf(value) !== null;
   });
-  const preferMessage =
-    hint === 'json-winston' || hint === 'vouch' || (members.has('class') && members.has('thread'));
+  const preferMessage = hint === 'json-winston' || (members.has('class') && members.has('thread'));
   const messageKey = (preferMessage ? ['message', 'msg'] : ['msg', 'message']).find((key) =>
     members.has(key),
   );
@@ -115,7 +120,8 @@ export function parseJson({ text, hint }: Line): ParsedLine | null {
     time?.kind === 'number' ||
     hint === 'json-pino' ||
     (members.has('pid') && members.has('hostname'));
-  const named = tracing ? 'target' : targetKey(members, time, timeKey ?? '', hint);
+  const names = { level: levelKey, time: timeKey, message: messageKey };
+  const named = tracing ? 'target' : targetKey(members, names, time?.kind === 'string', hint);
   const target = take(
     members,
     named ?? (pino && timeKey !== 'ts' ? firstText(members, ['name']) : undefined),

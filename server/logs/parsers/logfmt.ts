@@ -10,7 +10,7 @@ const LEVEL_KEYS = ['level', 'lvl'];
 /** Keys that name the logger. logrus (prysm, mev-boost, docker) has its own, and `component` is a plain field there. */
 const TARGETS = ['logger', 'component'];
 const LOGRUS_TARGETS = ['prefix', 'module'];
-const CHARON_TARGETS = ['topic'];
+const CHARON_TARGETS = ['topic', ...TARGETS];
 
 const SPECIAL: ReadonlySet<string> = new Set([
   ...TIME_KEYS,

@@ -64,28 +64,53 @@ export function firstKey(text: string, pos: number): number {
   return text.length;
 }
 
+/** Index at which the unquoted value at `start` ends: at a blank outside brackets, `limit` at the latest. */
+function bareEnd(text: string, start: number, limit: number): number {
+  let depth = 0;
+  for (let at = start; at < limit; at++) {
+    const code = text.charCodeAt(at);
+    if (isBlank(code) && depth <= 0) return at;
+    if (code === 40 || code === 91 || code === 123) depth++;
+    else if (code === 41 || code === 93 || code === 125) depth--;
+  }
+  return depth > 0 ? Math.min(wordEnd(text, start), limit) : limit;
+}
+
+/** True if a value may end with the quote at `close`: the line ends there, or the next word is a `key=`. */
+function endsValue(text: string, close: number): boolean {
+  const next = skipBlanks(text, close + 1);
+  return next >= text.length || (next > close + 1 && pairKeyEnd(text, next) >= 0);
+}
+
 /**
- * Reads `key=value key="quoted value"` from `pos` on. A value without quotes runs to the next word that is a `key=`, a
- * quoted one that never closes (cut by a pager) to the end. Words before the first key are passed over.
+ * Reads `key=value key="quoted value"` from `pos` on. A value without quotes ends at the first blank outside brackets
+ * (but `msg`, which runs to the next key); what stands between it and the next key is no field. A quoted value ends at
+ * the first quote with a key or nothing behind it, since prysm leaves quotes inside of values as they are; one that
+ * never closes (cut by a pager) runs to the end. Words before the first key are passed over.
  */
 export function readPairs(text: string, pos: number, onPair: (key: string, value: string) => void): void {
   let at = firstKey(text, pos);
+  // Once no quote ahead ends a value in front of a key, none further on does either.
+  let strict = true;
   while (at < text.length) {
     const equals = pairKeyEnd(text, at);
     const key = plainValue(text.slice(at, equals));
     const start = equals + 1;
-    if (text.charCodeAt(start) === QUOTE) {
-      const close = closingQuote(text, start);
-      const next = close < 0 ? text.length : firstKey(text, wordEnd(text, close + 1));
-      const inner = close < 0 ? text.slice(start + 1) : text.slice(start + 1, close);
-      const rest = close < 0 ? '' : text.slice(close + 1, next).trim();
-      onPair(key, rest === '' ? decodeEscapes(inner) : text.slice(start, next).trim());
+    if (text.charCodeAt(start) !== QUOTE) {
+      const next = firstKey(text, wordEnd(text, start));
+      onPair(key, text.slice(start, key === 'msg' ? next : bareEnd(text, start, next)).trim());
       at = next;
       continue;
     }
-    const next = firstKey(text, wordEnd(text, start));
-    onPair(key, text.slice(start, next).trim());
-    at = next;
+    const first = closingQuote(text, start);
+    let close = first;
+    while (strict && close >= 0 && !endsValue(text, close)) close = closingQuote(text, close);
+    if (close < 0) {
+      strict = false;
+      close = first;
+    }
+    onPair(key, decodeEscapes(text.slice(start + 1, close < 0 ? text.length : close)));
+    at = close < 0 ? text.length : firstKey(text, wordEnd(text, close + 1));
   }
 }
 
