@@ -1,7 +1,7 @@
 import './globals.css';
 import type { Metadata, Viewport } from 'next';
 import type { ReactNode } from 'react';
-import { Toaster } from 'sonner';
+import { Toasts } from '../components/ui/toasts.tsx';
 
 export const metadata: Metadata = {
   title: 'Tailwire',
@@ -25,7 +25,7 @@ export default function RootLayout({ children }: { children: ReactNode }) {
       </head>
       <body className="min-h-dvh">
         {children}
-        <Toaster position="bottom-left" theme="system" closeButton />
+        <Toasts />
       </body>
     </html>
   );

@@ -18,6 +18,9 @@ interface LogRowProps {
   onToggle: (seq: number) => void;
 }
 
+/** Characters of a text shown in the list; the details have all of it. A line may have 48 kB. */
+const SHOWN = 2000;
+
 /** One line: time, level, who wrote it, what. Its button opens all fields. */
 export const LogRow = memo(function LogRow(props: LogRowProps) {
   const { line, ranges, wrap, zone, isOpen, isMarked, onToggle } = props;
@@ -68,14 +71,17 @@ export const LogRow = memo(function LogRow(props: LogRowProps) {
           )}
         >
           {line.target !== null && <span className="text-info">{line.target} </span>}
-          <LineText text={line.message} ranges={ranges} />
+          <LineText text={line.message.slice(0, SHOWN)} ranges={ranges} />
+          {line.message.length > SHOWN && (
+            <span className="font-sans text-muted"> … {line.message.length - SHOWN} more characters</span>
+          )}
           {fields.map(([name, value]) => (
             <span key={name}>
               {' '}
               <span className="text-muted">
                 <LineText text={name} ranges={ranges} />=
               </span>
-              <LineText text={value} ranges={ranges} />
+              <LineText text={value.slice(0, SHOWN)} ranges={ranges} />
             </span>
           ))}
         </span>

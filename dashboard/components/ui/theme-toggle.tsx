@@ -5,7 +5,7 @@ import { useEffect } from 'react';
 import { usePreference } from '../../lib/use-preference.ts';
 import { Button } from './button.tsx';
 
-type Theme = 'system' | 'light' | 'dark';
+export type Theme = 'system' | 'light' | 'dark';
 
 const NEXT: Record<Theme, Theme> = { system: 'dark', dark: 'light', light: 'system' };
 const ICONS = { system: Monitor, dark: Moon, light: Sun };
