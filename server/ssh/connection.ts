@@ -270,10 +270,11 @@ export function connectSsh(options: ConnectOptions): Promise<SshConnection> {
             }
             channels.add(channel);
             channel.on('close', () => channels.delete(channel));
-            const process = createRemoteProcess(channel, closed, {
-              closeTimeoutMs: limits.closeTimeoutMs,
-              onFreed: free,
-            });
+            const process = createRemoteProcess(
+              channel,
+              { closed, failure: () => failure },
+              { closeTimeoutMs: limits.closeTimeoutMs, onFreed: free },
+            );
             if (!waiting) return void process.close();
             waiting = false;
             clearTimeout(timer);

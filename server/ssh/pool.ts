@@ -7,7 +7,7 @@ import { createHandshakeGate } from './handshakes.ts';
 import { DEFAULT_LIMITS, type SshLimits } from './limits.ts';
 import { createKeyReader } from './private-key.ts';
 import { runProcess } from './run.ts';
-import { quoteArgv } from './shell-quote.ts';
+import { remoteCommand } from './shell-quote.ts';
 import type { HostKeyPolicy, RemoteProcess, SshPool, SshTarget, TargetPolicy } from './types.ts';
 
 /** Credentials remembered as proven or as just refused, per instance; the oldest are forgotten first. */
@@ -276,7 +276,7 @@ export function createSshPool(deps: {
     argv: readonly string[],
     { signal }: { signal?: AbortSignal } = {},
   ): Promise<RemoteProcess> {
-    const command = quoteArgv(argv);
+    const command = remoteCommand(argv);
     const key = keyOf(target);
     for (const fresh of [false, true]) {
       const { entry, connection } = await acquire(target, key, fresh, signal);

@@ -26,13 +26,14 @@ function createTail(limit: number): { add(chunk: Buffer): void; text(): string }
 /**
  * Makes a process of an open exec channel.
  * `exit` settles when the host has closed the channel and its output was read, when `close()` was confirmed, or at once
- * when the connection dies (`connectionClosed`, which never rejects). `onFreed` is called once, when the channel is gone.
+ * when the connection dies. `onFreed` is called once, when the channel is gone.
  * The output ends instead of failing; whoever reads it learns the reason from `exit`. Leaving a `for await` over it closes the process.
- * @param closeTimeoutMs how long `close()` waits for the host's confirmation
+ * @param connection why it has ended: `closed` settles with that (and never rejects), `failure` knows it a moment earlier
+ * @param options.closeTimeoutMs how long `close()` waits for the host's confirmation
  */
 export function createRemoteProcess(
   channel: ProcessChannel,
-  connectionClosed: Promise<AppError>,
+  connection: { closed: Promise<AppError>; failure(): AppError | undefined },
   options: { closeTimeoutMs: number; onFreed: () => void },
 ): RemoteProcess {
   const tail = createTail(STDERR_TAIL_BYTES);
@@ -63,9 +64,10 @@ export function createRemoteProcess(
     },
   });
 
-  function free(error?: AppError): void {
+  function free(): void {
     if (freed) return;
     freed = true;
+    const error = connection.failure();
     settle({ code, signal, stderr: tail.text(), ...(error ? { error } : {}) });
     gone();
     options.onFreed();
@@ -108,8 +110,8 @@ export function createRemoteProcess(
     signal = exitSignal ?? null;
   });
   channel.on('error', () => {});
-  channel.on('close', () => free());
-  void connectionClosed.then((reason) => free(reason));
+  channel.on('close', free);
+  void connection.closed.then(free);
 
   return { stdout, exit, close };
 }

@@ -31,3 +31,12 @@ export function quoteArgv(argv: readonly string[]): string {
     throw new AppError('invalid_request', { cause: 'the command is too long' });
   return command;
 }
+
+/**
+ * The command line for an argument vector: `exec` and its words. The login shell replaces itself by the program, so that
+ * nothing is left when the channel closes; without `exec` some shells stay beside it as its parent (dash 0.5.12 does).
+ * @throws AppError as `quoteArgv`
+ */
+export function remoteCommand(argv: readonly string[]): string {
+  return `exec ${quoteArgv(argv)}`;
+}

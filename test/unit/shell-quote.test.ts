@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
 import { AppError } from '../../server/core/errors.ts';
-import { quoteArgv } from '../../server/ssh/shell-quote.ts';
+import { quoteArgv, remoteCommand } from '../../server/ssh/shell-quote.ts';
 
 /** What a shell makes of a command: the words that `printf` gets, each ended by NUL. */
 function wordsIn(shell: string, argv: readonly string[]): string[] {
@@ -22,6 +22,10 @@ describe('shell quoting', () => {
       '100',
     ];
     assert.equal(quoteArgv(argv), argv.join(' '));
+  });
+
+  it('has the login shell replace itself', () => {
+    assert.equal(remoteCommand(['journalctl', '-f']), 'exec journalctl -f');
   });
 
   it('quotes what a shell would act on', () => {
