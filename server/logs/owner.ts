@@ -16,8 +16,10 @@ import { resumeJournal } from './journal/resume.ts';
 const FIRST_LINES = 200;
 /** Pause between two appends while lines keep coming, in ms; a line after a pause goes out at once. */
 const FLUSH_MS = 20;
-/** A batch is closed at this size, in characters of line text. */
+/** A batch is closed at this size, in characters of line text, each line counted with LINE_CHARS more. */
 const FLUSH_CHARS = 49_152;
+/** What a line costs beside its text, so that empty lines have a bound too. */
+const LINE_CHARS = 64;
 /** The journal is not read on while this much waits for the store, in characters. */
 const PENDING_MAX_CHARS = 524_288;
 /** How often an idle owner renews the stream's life, in ms; well below STREAM_TTL_MS. */
@@ -53,14 +55,18 @@ export async function ownStream(
   const readSignal = AbortSignal.any([ending, reading.signal]);
 
   let head: StreamHead;
-  let pending: { entries: LogEntry[]; cursor: string; chars: number } = { entries: [], cursor: '', chars: 0 };
+  /** What waits for the store, in batches of FLUSH_CHARS and at most one line more; all but the last are full. */
+  const pending: { entries: LogEntry[]; cursor: string; chars: number }[] = [];
+  let pendingChars = 0;
+  /** An append was refused or failed: what stands behind it must not be stored without it. */
+  let broken = false;
   let flushing: Promise<void> | null = null;
   let timer: NodeJS.Timeout | undefined;
   let lastFlush = 0;
 
-  /** Asks the store until it answers: while it is away the journal is the buffer. */
+  /** Asks the store until it answers, at least once: while it is away the journal is the buffer. */
   async function ask<T>(question: () => Promise<T>): Promise<T | 'fenced'> {
-    for (let attempt = 0; !ending.aborted; attempt++) {
+    for (let attempt = 0; attempt === 0 || !ending.aborted; attempt++) {
       try {
         return await question();
       } catch (error) {
@@ -81,6 +87,7 @@ export async function ownStream(
 
   async function append(entries: LogEntry[], cursor: string): Promise<void> {
     const body = encodeBatch(entries);
+    broken = true;
     for (;;) {
       const batch: StreamBatch = {
         epoch: head.epoch,
@@ -93,6 +100,7 @@ export async function ownStream(
       if (result === 'ok') {
         head = { epoch: batch.epoch, seq: head.seq + batch.count, cursor };
         deps.onLines?.(batch.count);
+        broken = false;
         return;
       }
       if (result === 'fenced' || !(await begin())) return reading.abort();
@@ -100,27 +108,35 @@ export async function ownStream(
     }
   }
 
+  /** Appends the oldest batch that waits. */
+  async function appendNext(): Promise<void> {
+    const next = pending.shift();
+    if (!next) return;
+    pendingChars -= next.chars;
+    lastFlush = performance.now();
+    await append(next.entries, next.cursor);
+  }
+
+  /** Appends until what is left is not worth a batch yet. */
   async function flush(): Promise<void> {
-    clearTimeout(timer);
-    timer = undefined;
-    while (pending.entries.length > 0 && !readSignal.aborted) {
-      const { entries, cursor } = pending;
-      pending = { entries: [], cursor: '', chars: 0 };
-      lastFlush = performance.now();
-      await append(entries, cursor);
-      if (pending.chars < FLUSH_CHARS) break;
+    try {
+      do await appendNext();
+      while (pendingChars >= FLUSH_CHARS && !readSignal.aborted);
+    } catch (error) {
+      logger.error('append failed', { stream, error: String(error) });
+      reading.abort();
     }
-    flushing = null;
-    if (pending.entries.length > 0 && !readSignal.aborted) schedule();
   }
 
   function schedule(): void {
-    if (flushing) return;
+    if (flushing || readSignal.aborted || pending.length === 0) return;
     const since = performance.now() - lastFlush;
-    if (since >= FLUSH_MS || pending.chars >= FLUSH_CHARS) {
-      flushing = flush().catch((error: unknown) => {
-        logger.error('append failed', { stream, error: String(error) });
-        reading.abort();
+    if (since >= FLUSH_MS || pendingChars >= FLUSH_CHARS) {
+      clearTimeout(timer);
+      timer = undefined;
+      flushing = flush().finally(() => {
+        flushing = null;
+        schedule();
       });
     } else {
       timer ??= setTimeout(() => {
@@ -132,16 +148,20 @@ export async function ownStream(
 
   async function take(records: JournalRecord[]): Promise<void> {
     for (let from = 0; from < records.length && !readSignal.aborted; ) {
+      let batch = pending.at(-1);
+      if (!batch || batch.chars >= FLUSH_CHARS) pending.push((batch = { entries: [], cursor: '', chars: 0 }));
       let to = from;
       let chars = 0;
-      while (to < records.length && chars < FLUSH_CHARS) chars += records[to++]?.message.length ?? 0;
+      while (to < records.length && batch.chars + chars < FLUSH_CHARS)
+        chars += LINE_CHARS + (records[to++]?.message.length ?? 0);
       const part = records.slice(from, to);
-      pending.entries.push(...deps.toEntries(part));
-      pending.cursor = part.at(-1)?.cursor ?? pending.cursor;
-      pending.chars += chars;
+      batch.entries.push(...deps.toEntries(part));
+      batch.cursor = part.at(-1)?.cursor ?? batch.cursor;
+      batch.chars += chars;
+      pendingChars += chars;
       from = to;
       schedule();
-      while (flushing && pending.chars > PENDING_MAX_CHARS) await flushing;
+      while (flushing && pendingChars > PENDING_MAX_CHARS) await flushing;
     }
   }
 
@@ -180,7 +200,7 @@ export async function ownStream(
     // What was read is appended before the lease goes, so that a planned hand-over repeats no work.
     while (flushing && !lease.lost.aborted) await flushing;
     clearTimeout(timer);
-    if (!lease.lost.aborted && pending.entries.length > 0) await append(pending.entries, pending.cursor);
+    while (pending.length > 0 && !broken && !lease.lost.aborted) await appendNext();
     reading.abort();
   }
 }
