@@ -1,4 +1,4 @@
-import { createServer } from 'node:http';
+import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Server, type Socket } from 'socket.io';
 import { errorPayload } from '../../shared/errors.ts';
@@ -22,7 +22,7 @@ export interface FakeGateway {
   readonly accepted: number;
   readonly connected: number;
   /** Writes lines to a service's journal; subscribers get them in one batch. */
-  write(service: string, ...lines: string[]): void;
+  write(service: string, ...lines: (string | Omit<LogEntry, 'id'>)[]): void;
   /** Forgets the oldest lines up to and including this number. */
   vacuum(service: string, upTo: number): void;
   sendStatus(statuses: UnitStatus[]): void;
@@ -41,8 +41,11 @@ interface Journal {
   vacuumedTo: number;
 }
 
-export async function startFakeGateway(options: { port?: number } = {}): Promise<FakeGateway> {
-  const http = createServer();
+/** @param options.pages answers everything that is not Socket.IO */
+export async function startFakeGateway(
+  options: { port?: number; pages?: RequestListener } = {},
+): Promise<FakeGateway> {
+  const http = createServer(options.pages);
   const io = new Server<ClientToServerEvents, ServerToClientEvents>(http, { pingInterval: 10_000 });
   const journals = new Map<string, Journal>();
   const received: string[] = [];
@@ -65,7 +68,7 @@ export async function startFakeGateway(options: { port?: number } = {}): Promise
       const entries = lines.map((line) => {
         const number = journal.vacuumedTo + journal.lines.length + 1;
         const time = new Date(1_700_000_000_000 + number).toISOString().replace('Z', '000Z');
-        const entry = { id: `${service}:${number}`, line, time };
+        const entry = { id: `${service}:${number}`, time, ...(typeof line === 'string' ? { line } : line) };
         journal.lines.push(entry);
         return entry;
       });

@@ -237,6 +237,29 @@ describe('gateway client', () => {
     await until(() => !client.status.get().isStale);
   });
 
+  it('works out the CPU share of a unit, and starts anew when it restarts', async () => {
+    releases.push(client.status.subscribe(() => {}));
+    await until(() => gateway.received.length === 1);
+    const unit = { service: 'execution', status: 'active', pid: 1 } as const;
+    const share = () => client.status.get().cpuShare.execution;
+    const send = async (change: { pid?: number; cpuNsec: number }) => {
+      const before = client.status.get();
+      gateway.sendStatus([{ ...unit, ...change }]);
+      await until(() => client.status.get() !== before);
+    };
+    await send({ cpuNsec: 1e9 });
+    assert.equal(share(), undefined);
+    const { updatedAt } = client.status.get();
+    await until(() => Date.now() - (updatedAt ?? 0) >= 600);
+    await send({ cpuNsec: 1.3e9 });
+    const first = share() ?? 0;
+    assert.ok(first > 0.2 && first <= 0.5, `${first} of a core`);
+    await send({ cpuNsec: 1.31e9 });
+    assert.equal(share(), first, 'a push right behind a poll says nothing');
+    await send({ pid: 2, cpuNsec: 1e6 });
+    assert.equal(share(), undefined);
+  });
+
   it('keeps an error of the host until the host answers again', async () => {
     const stream = watch('execution');
     releases.push(client.status.subscribe(() => {}));
