@@ -5,7 +5,10 @@ import type { HttpOptions } from 'tailwire/client';
  * rest. Built for another host (NEXT_PUBLIC_WS_URL is set at build time) the browser would not send that cookie, so the
  * page keeps the token for as long as its tab is open and sends it itself.
  */
-const configuredUrl = process.env.NEXT_PUBLIC_WS_URL;
+const configuredUrl =
+  process.env.NEXT_PUBLIC_WS_URL ??
+  // `npm run dev` serves the pages on a port of their own, beside the gateway.
+  (process.env.NODE_ENV === 'development' ? 'http://localhost:3001' : undefined);
 const TOKEN_KEY = 'tailwire.token';
 
 /** Base URL of the gateway; undefined: this page's own origin. */
