@@ -19,6 +19,7 @@ import { createRateLimit } from './http/rate-limit.ts';
 import { createLogService } from './logs/service.ts';
 import { packageRoot, packageVersion } from './package-info.ts';
 import type { App } from './process.ts';
+import { createCanary } from './redis/canary.ts';
 import { createRedis } from './redis/connections.ts';
 import { keys } from './redis/keys.ts';
 import {
@@ -97,20 +98,14 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
     onLines: (count) => metrics.count('tailwire_log_lines_total', {}, count),
   });
   lifecycle.add('logs', logs);
+  const pubSub = redis && { publisher: redis.duplicate('commands'), subscriber: redis.subscriber() };
+  const canary = pubSub && createCanary({ ...pubSub, logger });
+  if (canary) lifecycle.add('canary', canary);
   const { io, bus } = createIo({
     originAllowed: originPolicy,
     origins: config.frontendUrls,
     maxPayloadBytes: config.maxPayloadBytes,
-    ...(redis
-      ? {
-          adapter: createRedisAdapter({
-            publisher: redis.duplicate('commands'),
-            subscriber: redis.subscriber(),
-            prefix: keys.bus(),
-            logger,
-          }),
-        }
-      : {}),
+    ...(pubSub ? { adapter: createRedisAdapter({ ...pubSub, prefix: keys.bus(), logger }) } : {}),
   });
   const board = redis ? createRedisBoard({ redis, bus }) : createMemoryBoard({ clock: systemClock });
   lifecycle.add('status board', board);
@@ -157,6 +152,8 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
       port: demoAt.port,
       username: demoAt.username,
       credential: { method: 'password', password: demoAt.password },
+      // Its key is new at each start; naming it replaces the pin of an earlier one at the same port.
+      hostKey: demoAt.hostKey.fingerprint,
     };
 
   const http = createHttpApp({
@@ -193,7 +190,10 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
       ...(redis ? { redis: redis.commands } : {}),
     }),
     readiness() {
-      const checks = { accepting: !lifecycle.stopping, ...(redis ? { redis: redis.isUp() } : {}) };
+      const checks = {
+        accepting: !lifecycle.stopping,
+        ...(canary ? { redis: redis?.isUp() === true && canary.alive() } : {}),
+      };
       return { ready: Object.values(checks).every(Boolean), checks };
     },
     counts: () => ({ rooms: 0, clients: gateway.connections() }),

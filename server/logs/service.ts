@@ -169,13 +169,14 @@ export function createLogService(deps: LogServiceDeps): LogService {
     followJournal: (target, source, { signal }) =>
       reader.read(target, { source, start: { lines: 0 }, follow: true }, signal),
     async lastLines(target, unit, { count, untilMs }, { signal }) {
-      const query = { source: { unit }, start: { lines: count }, untilUs: untilMs * 1000 };
+      // Newest first: with --until, `--lines` alone counts from the journal's end and may find nothing (systemd 252).
+      const query = { source: { unit }, start: { lines: count }, untilUs: untilMs * 1000, reverse: true };
       const lines: string[] = [];
       for await (const records of reader.read(target, query, signal)) {
         // What systemd itself says about the unit is the change, not what came before it.
         for (const record of records) if (record.pid !== 1) lines.push(record.message);
       }
-      return lines;
+      return lines.reverse();
     },
     stats: () => ({
       streams: streams.size,

@@ -6,7 +6,7 @@ import { AppError } from '../core/errors.ts';
 import type { Viewer } from '../logs/viewer.ts';
 import type { Session } from '../sessions/types.ts';
 import type { StatusSubscription } from '../status/types.ts';
-import { createEngineWriter, type EngineConnection } from './log-sink.ts';
+import { createEngineWriter, type EngineConnection } from './engine-writer.ts';
 
 /** What instances tell each other through the adapter. */
 export interface InterServerEvents {
