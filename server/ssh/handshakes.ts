@@ -1,14 +1,6 @@
 import { AppError } from '../core/errors.ts';
 import type { SshLimits } from './limits.ts';
 
-/**
- * What a failed login costs us at an sshd that keeps score: OpenSSH from 9.8 on adds 5 s per failure and refuses the
- * whole source address above 15 s (sshd_config(5), PerSourcePenalties). All users of this server share that address, so we
- * stop one failure earlier.
- */
-const FAILURE_SECONDS = 5;
-const BUDGET_SECONDS = 10;
-
 /** A user seldom notices a delay up to this, in ms; it keeps several instances from stepping in time. */
 const JITTER_MS = 50;
 
@@ -39,7 +31,7 @@ interface HostState {
   active: number;
   unproven: number;
   queue: Waiter[];
-  /** Seconds of penalty at the time `at` (ms); they pass like time itself. */
+  /** Penalty at the time `at`, both in ms; it passes like time itself. */
   penalty: number;
   at: number;
   timer: NodeJS.Timeout | undefined;
@@ -55,7 +47,7 @@ export function createHandshakeGate(limits: SshLimits, now: () => number = Date.
   const hosts = new Map<string, HostState>();
 
   function penalty(host: HostState): number {
-    return Math.max(0, host.penalty - (now() - host.at) / 1000);
+    return Math.max(0, host.penalty - (now() - host.at));
   }
 
   function hostState(name: string): HostState {
@@ -72,16 +64,16 @@ export function createHandshakeGate(limits: SshLimits, now: () => number = Date.
     return host;
   }
 
-  /** Seconds until a credential not yet proven may be tried. */
+  /** Time in ms until a credential not yet proven may be tried. */
   function delay(host: HostState): number {
-    return penalty(host) + (host.unproven + 1) * FAILURE_SECONDS - BUDGET_SECONDS;
+    return penalty(host) + (host.unproven + 1) * limits.authFailureMs - limits.authFailureBudgetMs;
   }
 
   function admit(host: HostState): void {
     clearTimeout(host.timer);
     host.timer = undefined;
     while (host.active < limits.handshakesPerHost) {
-      const free = host.unproven < limits.unprovenPerHost && (host.penalty === 0 || delay(host) <= 0);
+      const free = host.unproven < limits.unprovenPerHost && (penalty(host) === 0 || delay(host) <= 0);
       const index = host.queue.findIndex((waiter) => waiter.proven || free);
       const [waiter] = index < 0 ? [] : host.queue.splice(index, 1);
       if (!waiter) break;
@@ -90,7 +82,7 @@ export function createHandshakeGate(limits: SshLimits, now: () => number = Date.
       waiter.start();
     }
     if (host.queue.length > 0 && host.active < limits.handshakesPerHost && penalty(host) > 0) {
-      host.timer = setTimeout(() => admit(host), Math.max(10, delay(host) * 1000));
+      host.timer = setTimeout(() => admit(host), Math.max(1, delay(host)));
     }
   }
 
@@ -122,7 +114,7 @@ export function createHandshakeGate(limits: SshLimits, now: () => number = Date.
               if (!proven) host.unproven -= 1;
               const before = penalty(host);
               host.penalty =
-                before + (outcome === 'auth_failed' && keepsScore(software) ? FAILURE_SECONDS : 0);
+                before + (outcome === 'auth_failed' && keepsScore(software) ? limits.authFailureMs : 0);
               host.at = now();
               admit(host);
             };

@@ -28,6 +28,13 @@ export interface SshLimits {
   readonly handshakeQueue: number;
   /** How long a handshake may wait for its turn. */
   readonly handshakeWaitMs: number;
+  /**
+   * What a failed login costs us at an sshd that keeps score: OpenSSH from 9.8 on adds 5 s of penalty per failure, which pass
+   * like time, and refuses the whole source address above 15 s (sshd_config(5), PerSourcePenalties).
+   */
+  readonly authFailureMs: number;
+  /** All users of this server share that address, so it stops one failure earlier. */
+  readonly authFailureBudgetMs: number;
   /** A credential that failed is not sent again for this long, except by an explicit login. */
   readonly authCooldownMs: number;
   /** Unread data on one channel at which the connection is cut: an honest host stays below 3 MiB. */
@@ -51,6 +58,8 @@ export const DEFAULT_LIMITS: SshLimits = {
   unprovenPerHost: 2,
   handshakeQueue: 64,
   handshakeWaitMs: 10_000,
+  authFailureMs: 5_000,
+  authFailureBudgetMs: 10_000,
   authCooldownMs: 60_000,
   unreadBytes: 4 * 1024 * 1024,
   unsentBytes: 1024 * 1024,
