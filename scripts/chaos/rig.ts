@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chown, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LabHost } from '../lab/host.ts';
 import { type RedisServer, type Sentinels, startRedis, startSentinels } from '../lab/redis.ts';
 import { waitFor } from '../lab/wait.ts';
+import { createHostPath, type HostPath } from './host-path.ts';
 import { createInstance, type Instance } from './instance.ts';
 import type { Random } from './random.ts';
 import { createRelay, type Relay } from './relay.ts';
@@ -31,8 +32,8 @@ export interface RigOptions {
   viewerRelays?: boolean;
   /** Puts one relay between all instances and the first host's sshd. */
   sshRelay?: boolean;
-  /** Each instance runs as a user of its own, so that its way to the hosts can be cut alone. */
-  ownUsers?: boolean;
+  /** Gives each instance a way of its own to the first host; it runs as a user of its own for that. */
+  hostPaths?: boolean;
   /** Further settings of the instances. */
   env?: Record<string, string>;
 }
@@ -48,8 +49,7 @@ export interface Rig {
   readonly redisRelays: readonly Relay[];
   readonly viewerRelays: readonly Relay[];
   readonly sshRelay: Relay | null;
-  /** User id of an instance, with `ownUsers`. */
-  uidOf(instance: Instance): number;
+  readonly hostPaths: readonly HostPath[];
   /** Addresses for viewers. */
   readonly addresses: readonly { url(): string | null }[];
   /** Logs in to a host over HTTP. @returns the session's token */
@@ -64,7 +64,7 @@ export interface Rig {
   stop(): Promise<void>;
 }
 
-/** User ids for `ownUsers`: far above those that a system gives out. */
+/** User ids for `hostPaths`: far above those that a system gives out. */
 const FIRST_UID = 61_001;
 
 export async function createRig(lab: Hosts, random: Random, options: RigOptions = {}): Promise<Rig> {
@@ -121,12 +121,21 @@ async function build(
   const secret = randomBytes(32).toString('base64');
   const token = randomBytes(24).toString('hex');
   const instances: Instance[] = [];
+  const hostPaths: HostPath[] = [];
   for (let n = 0; n < count; n++) {
     const relay = redisRelays[n];
+    if (options.hostPaths) {
+      const path = await createHostPath({ uid: FIRST_UID + n, index: n, network: firstHost.network });
+      ends.push(path.remove);
+      hostPaths.push(path);
+      // What it caches goes with the rig.
+      await mkdir(join(folder, `tmp${n + 1}`));
+      await chown(join(folder, `tmp${n + 1}`), FIRST_UID + n, FIRST_UID + n);
+    }
     const instance = createInstance({
       name: `instance${n + 1}`,
       folder,
-      ...(options.ownUsers ? { uid: FIRST_UID + n } : {}),
+      ...(options.hostPaths ? { uid: FIRST_UID + n } : {}),
       env: {
         NODE_ENV: 'production',
         HOST: '127.0.0.1',
@@ -136,6 +145,7 @@ async function build(
         METRICS_TOKEN: token,
         SSH_ALLOWED_HOSTS: `${lab.subnet},127.0.0.0/8`,
         LOG_LEVEL: 'debug',
+        ...(options.hostPaths ? { TMPDIR: join(folder, `tmp${n + 1}`) } : {}),
         ...options.env,
       },
     });
@@ -161,7 +171,7 @@ async function build(
     redisRelays,
     viewerRelays,
     sshRelay,
-    uidOf: (instance) => FIRST_UID + instances.indexOf(instance),
+    hostPaths,
     addresses: instances.map((instance, n) => ({
       url: () => {
         const relay = viewerRelays[n];

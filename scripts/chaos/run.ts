@@ -2,7 +2,7 @@ import { type JournalRecord, messageOf } from '../lab/journal.ts';
 import { waitFor } from '../lab/wait.ts';
 import { addVerdicts, checkHistory, percentile, type Verdict } from './checker.ts';
 import { createLines, type Lines } from './lines.ts';
-import { type Production, startProduction } from './production.ts';
+import { createProduction, type Production } from './production.ts';
 import { createRandom } from './random.ts';
 import { createRig, type Hosts } from './rig.ts';
 import { calm, type Scenario, type Size, type Stage } from './scenario.ts';
@@ -74,14 +74,18 @@ export async function runScenario(options: RunOptions): Promise<Outcome> {
     };
 
     const run = `chaos-${process.pid}-${Date.now().toString(36)} `;
-    for (const unit of units) await host.log(unit, [`${run}${unit} begins`]);
+    for (const unit of units) {
+      const size = scenario.lineBytes === undefined ? {} : { lineBytes: scenario.lineBytes };
+      const rate = options.size.rate / units.length;
+      productions.push(await createProduction({ host, unit, rate, prefix: run, ...size }));
+    }
     await scenario.prepare?.(stage);
     const count = rig.instances.length;
     const viewers = Array.from({ length: size.viewers }, (_, n) =>
       makeViewer(n % count, units[Math.floor(n / count) % units.length]),
     );
     await audience.add(viewers);
-    for (const unit of units) productions.push(startProduction(host, unit, size.rate / units.length, run));
+    for (const production of productions) production.start();
     await calm(stage);
     const atRest = rig.instances.map((instance) => instance.rss());
 
@@ -89,30 +93,21 @@ export async function runScenario(options: RunOptions): Promise<Outcome> {
     if (failed) violations.push(failed instanceof Error ? failed.message : String(failed));
 
     await Promise.all(productions.map((production) => production.stop()));
-    for (const unit of units) await host.log(unit, [`${run}${unit} ends`]);
     await stage.remember();
     const verdicts: Verdict[] = [];
     let total = 0;
     for (const unit of units) {
       const known = linesOf(unit);
       const journal = remembered.get(unit) ?? [];
-      const last = journal.findLastIndex((record) => messageOf(record) === `${run}${unit} ends`);
       const mine = audience.viewers.filter((viewer) => viewer.unit === unit);
-      const end = String(journal[last]?.__CURSOR);
-      await waitFor(
-        'the last line at every viewer',
-        () => mine.every((viewer) => known.isAt(viewer.newest, end)),
-        {
-          timeoutMs: DRAIN_MS,
-        },
-      ).catch(() =>
-        violations.push(
-          `${mine.filter((viewer) => !known.isAt(viewer.newest, end)).length} viewers of ${unit} never got the last line`,
-        ),
+      const end = String(journal.at(-1)?.__CURSOR);
+      const waiting = () => mine.filter((viewer) => !known.isAt(viewer.newest, end));
+      await waitFor('the last line', () => waiting().length === 0, { timeoutMs: DRAIN_MS }).catch(() =>
+        violations.push(`${waiting().length} viewers of ${unit} never got its last line`),
       );
-      const first = journal.findIndex((record) => messageOf(record) === `${run}${unit} begins`);
+      const first = journal.findIndex((record) => messageOf(record) === `${run}begins`);
       const { truth, wrongTexts } = known.compare(journal.slice(Math.max(0, first)), (message) =>
-        message.includes('seq=1'),
+        /seq=1\b/.test(message),
       );
       total += truth.length;
       if (wrongTexts + known.altered > 0)
@@ -136,19 +131,7 @@ export async function runScenario(options: RunOptions): Promise<Outcome> {
     if (errors) notes.push(`errors seen: ${errors}`);
 
     audience.leave();
-    const left = performance.now();
-    await waitFor(
-      'no journalctl on the hosts',
-      () => lab.hosts.every((one) => one.countProcesses(/journalctl/) === 0),
-      {
-        timeoutMs: LEAVE_MS,
-        everyMs: 100,
-      },
-    ).then(
-      () =>
-        notes.push(`hosts quiet ${((performance.now() - left) / 1000).toFixed(1)} s after the last viewer`),
-      () => violations.push('journalctl still runs on a host 30 s after the last viewer has left'),
-    );
+    if (options.long || scenario.leaving) await quiet(lab, notes, violations);
     const lasting = (await rig.lastingKeys()).filter((key) => !MAY_LAST.test(key));
     if (lasting.length > 0) violations.push(`keys without an end: ${lasting.join(' ')}`);
 
@@ -172,6 +155,19 @@ export async function runScenario(options: RunOptions): Promise<Outcome> {
     for (const production of productions) await production.stop().catch(() => {});
     await rig.stop();
   }
+}
+
+/** Waits until nothing runs on the hosts any more. */
+async function quiet(lab: Hosts, notes: string[], violations: string[]): Promise<void> {
+  const left = performance.now();
+  const running = () => lab.hosts.reduce((sum, host) => sum + host.countProcesses(/journalctl/), 0);
+  await waitFor('no journalctl on the hosts', () => running() === 0, {
+    timeoutMs: LEAVE_MS,
+    everyMs: 100,
+  }).then(
+    () => notes.push(`hosts quiet ${((performance.now() - left) / 1000).toFixed(1)} s after the last viewer`),
+    () => violations.push(`${running()} journalctl still run 30 s after the last viewer has left`),
+  );
 }
 
 async function turns(stage: Stage, scenario: Scenario, log: (line: string) => void): Promise<void> {

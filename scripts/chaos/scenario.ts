@@ -27,7 +27,7 @@ export interface Stage {
   violation(text: string): void;
   /** Keeps what the journal of a unit holds now as part of the truth: for faults that remove lines from it. */
   remember(): Promise<void>;
-  /** Logs in again. @returns the session's token */
+  /** A viewer that is not checked, and not started. */
   makeViewer(home: number, unit?: string): Viewer;
 }
 
@@ -43,10 +43,14 @@ export interface Scenario {
   /** Size unless told otherwise, and in the tests. */
   full: Size;
   short: Size;
+  /** Bytes of a printed line; short unless told. */
+  lineBytes?: number;
   /** Bounds of the take-over times, in ms. */
   limits?: { p50?: number; p99?: number };
   /** Notices of gaps are part of this fault; elsewhere each one is a violation. */
   gaps?: boolean;
+  /** The end of all remote processes after the last viewer is waited for in the short form too. */
+  leaving?: boolean;
   /** Once, before the lines start. */
   prepare?(stage: Stage): Promise<void>;
   /** One fault, from a calm cluster to a calm cluster. */

@@ -12,6 +12,9 @@ const SUBSCRIBE_TIMEOUT_MS = 15_000;
 /** Wait before a connection is made again, in ms, with jitter. */
 const RETRY_MS: readonly [number, number] = [20, 250];
 
+/** Batches whose delays are kept. */
+const DELAYS_MAX = 10_000;
+
 export interface Address {
   /** Null where nothing listens now. */
   url(): string | null;
@@ -55,6 +58,8 @@ export interface Viewer {
   readonly marked: number | null;
   /** Longest time without a line since `mark`, in ms, up to the newest line. */
   readonly longestPause: number;
+  /** Of each batch since `mark`: ms from the journal to here, at most DELAYS_MAX of them. */
+  readonly delays: readonly number[];
   leave(): void;
 }
 
@@ -75,6 +80,7 @@ export function createViewer(options: ViewerOptions): Viewer {
   let marked: number | null = null;
   let longestPause = 0;
   let lastAt = performance.now();
+  let delays: number[] = [];
 
   const count = (code: string) => errors.set(code, (errors.get(code) ?? 0) + 1);
 
@@ -151,6 +157,7 @@ export function createViewer(options: ViewerOptions): Viewer {
       const now = performance.now();
       longestPause = Math.max(longestPause, now - lastAt);
       lastAt = now;
+      if (delays.length < DELAYS_MAX) delays.push(Date.now() - lines.timeUs(newest) / 1000);
     });
     mine.on('log_gap', (gap: LogGap) => history.push({ kind: 'gap', reason: gap.reason }));
     mine.on('error', (error) => count(error.code ?? 'error'));
@@ -192,9 +199,13 @@ export function createViewer(options: ViewerOptions): Viewer {
       markUs = us;
       marked = null;
       longestPause = 0;
+      delays = [];
     },
     get marked() {
       return marked;
+    },
+    get delays() {
+      return delays;
     },
     get longestPause() {
       return longestPause;

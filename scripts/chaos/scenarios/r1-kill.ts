@@ -8,6 +8,7 @@ export const r1Kill: Scenario = {
   full: { repeats: 20, rate: 500, viewers: 200 },
   short: { repeats: 2, rate: 200, viewers: 12 },
   limits: { p50: 2500, p99: 4000 },
+  leaving: true,
   async fault(stage) {
     const { audience, rig } = stage;
     await anyMoment(stage);

@@ -1,0 +1,37 @@
+import { anyMoment, calm, RECOVERY_MS, type Scenario } from '../scenario.ts';
+
+/** More units than one SSH connection has sessions (MaxSessions 10): three of the lab and some that live for this run. */
+const EXTRA = Array.from({ length: 9 }, (_, n) => `chaos-unit-${n + 1}`);
+const UNITS = ['execution', 'consensus', 'validator', ...EXTRA];
+
+export const r16ManyUnits: Scenario = {
+  name: 'r16',
+  rule: 'R16',
+  title: `${UNITS.length} units of one host are watched at once, and one of their owners is killed`,
+  units: UNITS,
+  rig: { env: { ALLOWED_UNITS: UNITS.join(',') } },
+  full: { repeats: 10, rate: 480, viewers: 108 },
+  short: { repeats: 1, rate: 120, viewers: 36 },
+  limits: { p50: 2500, p99: 4000 },
+  async fault(stage) {
+    const { audience, random, rig } = stage;
+    const [host] = rig.hosts;
+    await anyMoment(stage);
+    const readers = host?.countProcesses(/^journalctl.*--follow/);
+    if (readers !== UNITS.length) stage.violation(`${readers} readers for ${UNITS.length} units`);
+    const victim = random.pick(await rig.owners());
+    const index = rig.instances.indexOf(victim);
+    const witnesses = audience.viewers.filter((viewer) => viewer.at !== index);
+    const mark = audience.mark();
+    const killed = victim.kill();
+    // Most of these viewers' streams had other owners: theirs shows as no delay at all.
+    stage.tookOver(await mark.passed({ timeoutMs: RECOVERY_MS, only: witnesses }));
+    await killed;
+    await calm(stage);
+    const connections = await Promise.all(rig.instances.map((one) => one.metric('tailwire_ssh_connections')));
+    stage.note(`SSH connections ${connections.map((count) => count ?? 0).join(' ')}`);
+    await victim.start();
+    await audience.goHome();
+    await calm(stage);
+  },
+};

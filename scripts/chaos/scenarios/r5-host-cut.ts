@@ -1,0 +1,37 @@
+import { waitFor } from '../../lab/wait.ts';
+import { anyMoment, calm, RECOVERY_MS, type Scenario } from '../scenario.ts';
+
+/** No packet passes between the owner and the host any more; it must notice and leave the stream to the others. */
+export const r5HostCut: Scenario = {
+  name: 'r5',
+  rule: 'R5',
+  title: 'the owner alone is cut from the host: all packets are lost, without an error',
+  rig: { hostPaths: true },
+  full: { repeats: 20, rate: 300, viewers: 60 },
+  short: { repeats: 1, rate: 200, viewers: 12 },
+  // Three keepalives of 5 s that stay unanswered, and what follows an SSH connection's end.
+  limits: { p99: 20_000 },
+  async fault(stage) {
+    const { audience, rig } = stage;
+    await anyMoment(stage);
+    const owner = await rig.owner();
+    const path = rig.hostPaths[rig.instances.indexOf(owner)];
+    await path?.cut();
+    try {
+      const mark = audience.mark();
+      await waitFor('another owner', async () => !(await rig.owners()).includes(owner), {
+        timeoutMs: RECOVERY_MS,
+        everyMs: 50,
+      });
+      // Its own viewers are served from the stream, which another instance feeds.
+      await mark.passed({ timeoutMs: RECOVERY_MS });
+      stage.tookOver(audience.viewers.map((viewer) => viewer.longestPause));
+      await calm(stage);
+      if ((await rig.owner()) === owner)
+        stage.violation('an instance without a way to the host owns the stream');
+    } finally {
+      await path?.restore();
+    }
+    await calm(stage);
+  },
+};
