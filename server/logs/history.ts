@@ -5,7 +5,7 @@ import type { LogFilter } from './filter.ts';
 import type { JournalQuery, JournalSource } from './journal/commands.ts';
 import { cursorKey, readCursorKey, seekCursor } from './journal/cursor.ts';
 import type { JournalReader } from './journal/reader.ts';
-import type { JournalRecord } from './journal/record.ts';
+import { isoMicroseconds, type JournalRecord } from './journal/record.ts';
 import { newestJournal } from './journal/resume.ts';
 
 export interface HistoryDeps {
@@ -31,6 +31,19 @@ const SCAN_MAX = 200_000;
 /** Time for one page, in ms. */
 const PAGE_MS = 15_000;
 
+interface Collecting {
+  /** Not part of the page, where it comes first. */
+  skipKey: string | undefined;
+  limit: number;
+  filter: LogFilter | null;
+  /**
+   * Bounds as entries say their time, inclusive. journalctl refuses `--since` beside a cursor, and backwards from one it
+   * does not look at `--until`.
+   */
+  since: string | null;
+  until: string | null;
+}
+
 /**
  * Reads entries in one direction until `limit` of them pass the filter. Stops the remote side as soon as it has enough.
  * @returns the entries in reading order, and whether more may follow
@@ -38,7 +51,7 @@ const PAGE_MS = 15_000;
 async function collect(
   deps: HistoryDeps,
   query: JournalQuery,
-  options: { skipKey?: string | undefined; limit: number; filter: LogFilter | null },
+  options: Collecting,
   signal: AbortSignal,
 ): Promise<{ entries: LogEntry[]; hasMore: boolean }> {
   const enough = new AbortController();
@@ -46,16 +59,21 @@ async function collect(
   const entries: LogEntry[] = [];
   let scanned = 0;
   let hasMore = false;
+  let over = false;
   for await (const records of deps.reader.read(deps.target, query, ending)) {
     if (scanned === 0 && records[0] && cursorKey(records[0].cursor) === options.skipKey) records.shift();
     scanned += records.length + 1;
     for (const entry of deps.toEntries(records)) {
+      const time = entry.time ?? '';
+      const early = options.since !== null && time < options.since;
+      if (early && query.reverse) over = true;
+      if (early || (options.until !== null && time > options.until)) continue;
       if (options.filter && !options.filter(entry)) continue;
       if (entries.length < options.limit) entries.push(entry);
       else hasMore = true;
     }
-    if (scanned > SCAN_MAX) hasMore = true;
-    if (hasMore) break;
+    if (scanned > SCAN_MAX && !over) hasMore = true;
+    if (hasMore || over) break;
   }
   if (ending.aborted && !signal.aborted) hasMore = true;
   enough.abort();
@@ -82,11 +100,12 @@ export async function historyPage(
     reverse: !forward,
     ...(untilUs === undefined ? {} : { untilUs }),
   };
-  const tooOld = (entry: LogEntry) =>
-    sinceUs !== undefined && Date.parse(entry.time ?? '') * 1000 < sinceUs - 1000;
-  const page = await collect(deps, query, { skipKey: key, limit, filter }, signal);
-  const entries = forward ? page.entries : page.entries.reverse();
-  return { entries: entries.filter((entry) => !tooOld(entry)), hasMore: page.hasMore };
+  const bounds = {
+    since: sinceUs === undefined ? null : isoMicroseconds(sinceUs),
+    until: untilUs === undefined ? null : isoMicroseconds(untilUs),
+  };
+  const page = await collect(deps, query, { skipKey: key, limit, filter, ...bounds }, signal);
+  return { entries: forward ? page.entries : page.entries.reverse(), hasMore: page.hasMore };
 }
 
 /** The newest `lines` entries that pass the filter, oldest first. */

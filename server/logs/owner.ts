@@ -149,7 +149,10 @@ export async function ownStream(
   async function take(records: JournalRecord[]): Promise<void> {
     for (let from = 0; from < records.length && !readSignal.aborted; ) {
       let batch = pending.at(-1);
-      if (!batch || batch.chars >= FLUSH_CHARS) pending.push((batch = { entries: [], cursor: '', chars: 0 }));
+      if (!batch || batch.chars >= FLUSH_CHARS) {
+        batch = { entries: [], cursor: '', chars: 0 };
+        pending.push(batch);
+      }
       let to = from;
       let chars = 0;
       while (to < records.length && batch.chars + chars < FLUSH_CHARS)

@@ -6,19 +6,26 @@ export const LINE_MAX = 8_388_608;
 const HEAD_KEPT = 65_536;
 const TAIL_KEPT = 4_096;
 
+const shortened = (whole: Buffer) =>
+  Buffer.concat([whole.subarray(0, HEAD_KEPT), whole.subarray(-TAIL_KEPT)]);
+
 /**
  * Cuts a byte stream into lines at newline bytes, so that a character split between two chunks stays whole.
- * A line over the limit comes out as its head and tail only (`onOversize` tells its size in bytes).
+ * A line over the limit comes out as its first 64 KiB and last 4 KiB only, however the bytes were cut into chunks.
  */
 export function createLineSplitter(limit = LINE_MAX) {
   let parts: Buffer[] = [];
   let size = 0;
+  /** The line held back has been over the limit already. */
+  let cut = false;
 
   const take = (last: Buffer): string => {
     const whole = parts.length === 0 ? last : Buffer.concat([...parts, last]);
+    const line = cut || whole.length > limit ? shortened(whole) : whole;
     parts = [];
     size = 0;
-    return whole.toString('utf8');
+    cut = false;
+    return line.toString('utf8');
   };
 
   return {
@@ -34,8 +41,8 @@ export function createLineSplitter(limit = LINE_MAX) {
         parts.push(chunk.subarray(from));
         size += chunk.length - from;
         if (size > limit) {
-          const whole = Buffer.concat(parts);
-          parts = [Buffer.concat([whole.subarray(0, HEAD_KEPT), whole.subarray(-TAIL_KEPT)])];
+          parts = [shortened(Buffer.concat(parts))];
+          cut = true;
           // What follows still counts against the limit from the kept size on: each trim is linear in what came in.
           size = HEAD_KEPT + TAIL_KEPT;
         }

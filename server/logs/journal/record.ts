@@ -40,8 +40,22 @@ function fieldText(value: unknown): string | null {
   if (typeof value === 'string') return value;
   if (!Array.isArray(value)) return null;
   if (value.length === 0) return '';
-  if (typeof value[0] === 'number') return Buffer.from(value as number[]).toString('utf8');
-  return fieldText(value[0]);
+  if (typeof value[0] !== 'number') return fieldText(value[0]);
+  return value.every((byte) => typeof byte === 'number') ? Buffer.from(value).toString('utf8') : null;
+}
+
+/** Stands for a message whose record was cut by the line splitter. */
+const TOO_LONG = '[message too long to be shown]';
+
+/**
+ * What is left of a record that was cut for its length: its place and time, so that the line is not silently missing.
+ * Inside of a JSON text every quotation mark is escaped, so no message can pretend to be one of these fields.
+ */
+function decodeTorn(line: string): JournalRecord | null {
+  const cursor = /"__CURSOR":"([^"\\]+)"/.exec(line)?.[1];
+  const realtimeUs = Number(/"__REALTIME_TIMESTAMP":"(\d{1,16})"/.exec(line)?.[1]);
+  if (cursor === undefined || !Number.isSafeInteger(realtimeUs)) return null;
+  return { cursor, realtimeUs, message: TOO_LONG, extra: {} };
 }
 
 function fieldNumber(value: unknown): number | undefined {
@@ -52,8 +66,8 @@ function fieldNumber(value: unknown): number | undefined {
 }
 
 /**
- * Decodes one line of `journalctl --output=json`.
- * @returns null for a line that is no journal entry (`-- No entries --`, an empty line, a torn one)
+ * Decodes one line of `journalctl --output=json`; one that was cut for its length keeps its place and time.
+ * @returns null for a line that is no journal entry (`-- No entries --`, an empty line)
  */
 export function decodeRecord(line: string): JournalRecord | null {
   if (!line.startsWith('{')) return null;
@@ -61,7 +75,7 @@ export function decodeRecord(line: string): JournalRecord | null {
   try {
     json = JSON.parse(line) as Record<string, unknown>;
   } catch {
-    return null;
+    return decodeTorn(line);
   }
   const cursor = fieldText(json.__CURSOR);
   const realtimeUs = fieldNumber(json.__REALTIME_TIMESTAMP);

@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict';
+import type { LogFilter } from '../../../server/logs/filter.ts';
+import { type HistoryRequest, historyPage, recentEntries } from '../../../server/logs/history.ts';
+import { cursorKey } from '../../../server/logs/journal/cursor.ts';
+import {
+  createFakeJournal,
+  FAKE_TARGET,
+  type FakeJournal,
+  FIRST_US,
+  fakeCursor,
+  fakeEntries,
+  lineNumbers,
+  span,
+  writeLines,
+} from '../../support/fake-journal.ts';
+
+const never = new AbortController().signal;
+const key = (n: number) => cursorKey(fakeCursor(n)) ?? '';
+const us = (n: number) => FIRST_US + n * 1000;
+const even: LogFilter = (entry) => Number(entry.line.slice(5)) % 2 === 0;
+
+describe('a page of history', () => {
+  let journal: FakeJournal;
+  const deps = () => ({
+    reader: journal.reader,
+    target: FAKE_TARGET,
+    source: { unit: 'execution' },
+    toEntries: fakeEntries,
+  });
+  const page = async (request: Partial<HistoryRequest>) => {
+    const { entries, hasMore } = await historyPage(deps(), { filter: null, ...request }, never);
+    return { lines: lineNumbers(entries), hasMore };
+  };
+
+  beforeEach(() => {
+    journal = createFakeJournal({ chunk: 7 });
+    writeLines(journal, 500);
+  });
+
+  const table: [string, Partial<HistoryRequest>, number[], boolean][] = [
+    ['the newest, 200 unless told', {}, span(301, 500), true],
+    ['the newest of a limit', { limit: 3 }, [498, 499, 500], true],
+    ['as much as there is', { limit: 500 }, span(1, 500), false],
+    ['one less than there is', { limit: 499 }, span(2, 500), true],
+    ['before an entry, without it', { before: key(100), limit: 10 }, span(90, 99), true],
+    ['before an entry down to the first', { before: key(6), limit: 10 }, span(1, 5), false],
+    ['before the first', { before: key(1), limit: 10 }, [], false],
+    ['after an entry, without it', { after: key(100), limit: 10 }, span(101, 110), true],
+    ['after an entry up to the last', { after: key(495), limit: 10 }, span(496, 500), false],
+    ['after the last', { after: key(500), limit: 10 }, [], false],
+    ['since a moment, inclusive', { sinceUs: us(100), limit: 3 }, [100, 101, 102], true],
+    ['since a moment between two lines', { sinceUs: us(100) + 1, limit: 3 }, [101, 102, 103], true],
+    ['until a moment, inclusive', { untilUs: us(100), limit: 3 }, [98, 99, 100], true],
+    ['since and until', { sinceUs: us(10), untilUs: us(12) }, [10, 11, 12], false],
+    ['after an entry until a moment', { after: key(10), untilUs: us(12) }, [11, 12], false],
+    [
+      'after an entry since a later moment',
+      { after: key(10), sinceUs: us(400), limit: 3 },
+      [400, 401, 402],
+      true,
+    ],
+    ['before an entry since a moment', { before: key(20), sinceUs: us(15), limit: 10 }, span(15, 19), false],
+    [
+      'before an entry since a moment, over a page',
+      { before: key(90), sinceUs: us(15), limit: 10 },
+      span(80, 89),
+      true,
+    ],
+    ['before an entry since its own moment', { before: key(20), sinceUs: us(20), limit: 10 }, [], false],
+    [
+      'before an entry until an earlier moment',
+      { before: key(90), untilUs: us(50), limit: 3 },
+      [48, 49, 50],
+      true,
+    ],
+    ['filtered, forwards', { after: key(10), filter: even, limit: 3 }, [12, 14, 16], true],
+    ['filtered, backwards', { before: key(10), filter: even, limit: 3 }, [4, 6, 8], true],
+    ['filtered to nothing', { filter: () => false }, [], false],
+  ];
+  for (const [title, request, lines, hasMore] of table) {
+    it(`[SIO-5] ${title}`, async () => assert.deepEqual(await page(request), { lines, hasMore }));
+  }
+
+  it('[SIO-5] paging backwards within bounds comes to an end and meets every line once', async () => {
+    const seen: number[] = [];
+    let before = key(480);
+    for (let pages = 0; pages < 20; pages++) {
+      const { lines, hasMore } = await page({ before, sinceUs: us(123), untilUs: us(456), limit: 50 });
+      seen.unshift(...lines);
+      if (!hasMore) {
+        assert.deepEqual(seen, span(123, 456));
+        return;
+      }
+      before = key(lines[0] ?? 0);
+    }
+    assert.fail('there was always more');
+  });
+
+  it('[SIO-5] goes on from the place of an entry that is gone', async () => {
+    journal.vacuum(100);
+    assert.deepEqual(await page({ after: key(50), limit: 3 }), { lines: [101, 102, 103], hasMore: true });
+  });
+
+  it('stops reading once it has enough', async () => {
+    let read = 0;
+    const { reader } = journal;
+    journal = {
+      ...journal,
+      reader: {
+        async *read(target, query, signal) {
+          for await (const records of reader.read(target, query, signal)) {
+            read += records.length;
+            yield records;
+          }
+        },
+      },
+    };
+    await page({ limit: 10 });
+    assert.ok(read <= 21, `${read} lines read`);
+  });
+
+  it('[SIO-2] the newest lines, oldest first, also through a filter', async () => {
+    const recent = async (lines: number, filter: LogFilter | null) =>
+      lineNumbers(await recentEntries(deps(), { lines, filter }, never));
+    assert.deepEqual(await recent(3, null), [498, 499, 500]);
+    assert.deepEqual(await recent(3, even), [496, 498, 500]);
+    assert.deepEqual(await recent(0, null), []);
+  });
+});
