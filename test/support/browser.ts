@@ -48,7 +48,9 @@ export async function startBrowser(): Promise<Browser> {
     async open({ width = 1360, height = 850, dark = false } = {}) {
       const viewport = { width, height };
       const colorScheme = dark ? 'dark' : 'light';
-      const own = await instance?.newContext({ viewport, colorScheme, timezoneId: 'UTC' });
+      // Without motion: what is half faded in has no contrast yet.
+      const settings = { viewport, colorScheme, timezoneId: 'UTC', reducedMotion: 'reduce' } as const;
+      const own = await instance?.newContext(settings);
       return createTab(own ?? context);
     },
     stop() {
