@@ -24,6 +24,8 @@ export function parseKey(text: string, passphrase?: string): ParsedKey | Error {
 
 export interface SshConnection {
   readonly hostKey: HostKey & { firstSeen: string };
+  /** Whether it can carry no further channels: it is ending, or the host did not open or close one as it should. */
+  worn(): boolean;
   /** Settles with the reason when the connection is gone; never rejects. */
   readonly closed: Promise<AppError>;
   /**
@@ -50,8 +52,11 @@ export interface ConnectOptions {
   onSoftware?: (software: string) => void;
 }
 
-/** The first bytes of a host that are looked at: its identification line is at most 255 long (RFC 4253 4.2). */
-const GREETING_BYTES = 512;
+/**
+ * In so many bytes a host has to identify itself. The line takes at most 255 (RFC 4253 4.2), others may stand before it;
+ * ssh2 would keep those without end, and look through them all again for each packet.
+ */
+const GREETING_BYTES = 16_384;
 
 /** How long the other side has to close after us, in ms, before the socket is destroyed. */
 const END_TIMEOUT_MS = 1_000;
@@ -135,6 +140,9 @@ export function connectSsh(options: ConnectOptions): Promise<SshConnection> {
     let offered: { blob: Buffer; key: HostKey } | undefined;
     let accepted: (HostKey & { firstSeen: string }) | undefined;
     let settled = false;
+    let worn = false;
+    /** What has to be told when the connection is gone. */
+    const dying = new Set<() => void>();
     let setClosed: (reason: AppError) => void = () => {};
     const closed = new Promise<AppError>((done) => {
       setClosed = done;
@@ -173,10 +181,11 @@ export function connectSsh(options: ConnectOptions): Promise<SshConnection> {
 
     function guard(data: Buffer): void {
       silence.refresh();
-      if (!software && greeting.length < GREETING_BYTES) {
-        greeting = (greeting + data.toString('latin1')).slice(0, GREETING_BYTES);
-        software = /^SSH-[\d.]+-([^\s]+)/m.exec(greeting)?.[1] ?? '';
+      if (!software) {
+        greeting += data.toString('latin1', 0, GREETING_BYTES);
+        software = /^SSH-[\d.]+-(\S+)/m.exec(greeting)?.[1] ?? '';
         if (software) options.onSoftware?.(software);
+        else if (greeting.length > GREETING_BYTES) fail(explain(new Error('no identification')));
       }
       // ssh2 lets a host overrun the window (mscdex/ssh2#1505), and answers it without looking whether it reads.
       let unread = 0;
@@ -193,7 +202,9 @@ export function connectSsh(options: ConnectOptions): Promise<SshConnection> {
       clearTimeout(silence);
       if (!settled) fail(explain(new Error('closed during the handshake')));
       failure ??= new AppError('ssh_closed');
+      // First those who hand out channels, then those who had one and may want another.
       setClosed(failure);
+      for (const tell of [...dying]) tell();
     });
     client.on('change password', () => {
       fail(new AppError('auth_failed', { detail: 'the password has expired' }));
@@ -203,7 +214,7 @@ export function connectSsh(options: ConnectOptions): Promise<SshConnection> {
       settled = true;
       signal?.removeEventListener('abort', abort);
       silence.refresh();
-      resolve({ hostKey: accepted, closed, start, end });
+      resolve({ hostKey: accepted, worn: () => worn || failure !== undefined, closed, start, end });
     });
 
     function verify(blob: Buffer, answer: (permitted: boolean) => void): void {
@@ -238,52 +249,64 @@ export function connectSsh(options: ConnectOptions): Promise<SshConnection> {
         function free(): void {
           if (freed) return;
           freed = true;
+          clearTimeout(timer);
+          dying.delete(lose);
           onFreed();
         }
         /** Gives the caller up; the channel, should it still open, is closed as soon as it does. */
         function giveUp(error: AppError): void {
           if (!waiting) return;
           waiting = false;
-          clearTimeout(timer);
           aborting?.removeEventListener('abort', onAbort);
           refused(error);
         }
         function onAbort(): void {
           giveUp(new AppError('ssh_closed', { cause: 'aborted' }));
         }
-        const timer = setTimeout(
-          () => giveUp(new AppError('ssh_connection_error', { cause: 'opening a channel took too long' })),
-          limits.openTimeoutMs,
-        );
-        aborting?.addEventListener('abort', onAbort, { once: true });
-        void closed.then((reason) => {
-          giveUp(reason);
+        function lose(): void {
+          giveUp(failure ?? new AppError('ssh_closed'));
           free();
-        });
+        }
+        /** Nobody waits longer for this host; what is lost on it goes with the connection. */
+        function writeOff(): void {
+          worn = true;
+          giveUp(new AppError('ssh_connection_error', { cause: 'opening a channel took too long' }));
+          free();
+        }
+        const timer = setTimeout(writeOff, limits.openTimeoutMs);
+        aborting?.addEventListener('abort', onAbort, { once: true });
+        dying.add(lose);
         try {
           client.exec(command, (error, channel) => {
             if (error) {
-              // With a reason it is the host that opened no channel (RFC 4254 5.1).
-              const code = 'reason' in error ? 'ssh_busy' : 'ssh_connection_error';
-              giveUp(failure ?? new AppError(code, { cause: error }));
+              // With a reason it is the host that opened no channel (RFC 4254 5.1). Otherwise it did, but refused the
+              // command, and ssh2 does not let us close it.
+              const busy = 'reason' in error;
+              if (!busy) worn = true;
+              giveUp(failure ?? new AppError(busy ? 'ssh_busy' : 'ssh_connection_error', { cause: error }));
               return free();
             }
+            clearTimeout(timer);
+            dying.delete(lose);
             channels.add(channel);
-            channel.on('close', () => channels.delete(channel));
-            const process = createRemoteProcess(
-              channel,
-              { closed, failure: () => failure },
-              { closeTimeoutMs: limits.closeTimeoutMs, onFreed: free },
-            );
+            const process = createRemoteProcess(channel, {
+              failure: () => failure,
+              dying,
+              closeTimeoutMs: limits.closeTimeoutMs,
+              onFreed: (confirmed) => {
+                if (confirmed) channels.delete(channel);
+                else worn = true;
+                free();
+              },
+            });
             if (!waiting) return void process.close();
             waiting = false;
-            clearTimeout(timer);
             aborting?.removeEventListener('abort', onAbort);
             started(process);
           });
         } catch (cause) {
-          giveUp(failure ?? new AppError('ssh_closed', { cause }));
-          free();
+          failure ??= new AppError('ssh_closed', { cause });
+          lose();
         }
       });
     }

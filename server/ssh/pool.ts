@@ -208,7 +208,7 @@ export function createSshPool(deps: {
     if (entry.used > 0) return;
     const { connection } = entry;
     if (!connection) entry.abort.abort();
-    else if (entry.retired) void connection.end();
+    else if (entry.retired || connection.worn()) void connection.end();
     else {
       clearTimeout(entry.idle);
       entry.idle = setTimeout(() => {
@@ -223,6 +223,7 @@ export function createSshPool(deps: {
     const open = [...(groups.get(key) ?? [])].filter(
       (entry) =>
         !entry.retired &&
+        !entry.connection?.worn() &&
         !entry.abort.signal.aborted &&
         entry.used < limits.channelsPerConnection &&
         (fresh ? entry.fullUntil === 0 : entry.fullUntil <= Date.now()),
@@ -287,8 +288,6 @@ export function createSshPool(deps: {
         });
       } catch (error) {
         const { code } = toAppError(error);
-        // The host may still count a channel that it never confirmed: this connection ends with the channels it has.
-        if (code === 'ssh_connection_error') entry.retired = true;
         if (code === 'ssh_busy') entry.fullUntil = Date.now() + limits.fullMs;
         if (code !== 'ssh_busy' || fresh) throw error;
       }

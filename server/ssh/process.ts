@@ -23,19 +23,24 @@ function createTail(limit: number): { add(chunk: Buffer): void; text(): string }
   };
 }
 
+export interface ProcessOptions {
+  /** Why the connection has ended; undefined while it lasts. */
+  failure: () => AppError | undefined;
+  /** Listeners called when the connection is gone; the process puts itself in and takes itself out. */
+  dying: Set<() => void>;
+  /** How long `close()` waits for the host's confirmation. */
+  closeTimeoutMs: number;
+  /** Called once, when the channel takes no room any more; not `confirmed` where the host never said so. */
+  onFreed: (confirmed: boolean) => void;
+}
+
 /**
  * Makes a process of an open exec channel.
- * `exit` settles when the host has closed the channel and its output was read, when `close()` was confirmed, or at once
- * when the connection dies. `onFreed` is called once, when the channel is gone.
- * The output ends instead of failing; whoever reads it learns the reason from `exit`. Leaving a `for await` over it closes the process.
- * @param connection why it has ended: `closed` settles with that (and never rejects), `failure` knows it a moment earlier
- * @param options.closeTimeoutMs how long `close()` waits for the host's confirmation
+ * `exit` settles when the host has closed the channel and its output was read, when `close()` was confirmed (or its time is
+ * over), or at once when the connection dies. The output ends instead of failing; whoever reads it learns the reason from
+ * `exit`. Leaving a `for await` over it closes the process.
  */
-export function createRemoteProcess(
-  channel: ProcessChannel,
-  connection: { closed: Promise<AppError>; failure(): AppError | undefined },
-  options: { closeTimeoutMs: number; onFreed: () => void },
-): RemoteProcess {
+export function createRemoteProcess(channel: ProcessChannel, options: ProcessOptions): RemoteProcess {
   const tail = createTail(STDERR_TAIL_BYTES);
   let code: number | null = null;
   let signal: string | null = null;
@@ -64,13 +69,19 @@ export function createRemoteProcess(
     },
   });
 
-  function free(): void {
+  function free(confirmed: boolean): void {
     if (freed) return;
     freed = true;
-    const error = connection.failure();
+    options.dying.delete(lose);
+    const error = options.failure();
     settle({ code, signal, stderr: tail.text(), ...(error ? { error } : {}) });
     gone();
-    options.onFreed();
+    options.onFreed(confirmed);
+  }
+
+  /** The channel is gone, by itself or with its connection. */
+  function lose(): void {
+    free(true);
   }
 
   function close(): Promise<void> {
@@ -82,11 +93,8 @@ export function createRemoteProcess(
       channel.close();
       // What is still in the channel has to be read away, or its 'close' never comes.
       channel.resume();
-      let timer: NodeJS.Timeout | undefined;
-      const timeout = new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, options.closeTimeoutMs);
-      });
-      await Promise.race([whenFreed, timeout]);
+      const timer = setTimeout(() => free(false), options.closeTimeoutMs);
+      await whenFreed;
       clearTimeout(timer);
     })();
     return closing;
@@ -110,8 +118,8 @@ export function createRemoteProcess(
     signal = exitSignal ?? null;
   });
   channel.on('error', () => {});
-  channel.on('close', free);
-  void connection.closed.then(free);
+  channel.on('close', lose);
+  options.dying.add(lose);
 
   return { stdout, exit, close };
 }
