@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
 import { createMemoryLeases } from '../../../server/cluster/memory.ts';
-import type { LeaseManager } from '../../../server/cluster/types.ts';
 import { AppError } from '../../../server/core/errors.ts';
 import { createStatusFeed } from '../../../server/status/feed.ts';
 import { createMemoryBoard } from '../../../server/status/memory-board.ts';
-import type { StatusBoard } from '../../../server/status/types.ts';
 import type { FakeClock } from '../../support/fake-clock.ts';
 import { login, passwordOf, type StatusRig, silent, useStatusRig } from '../../support/status-rig.ts';
 

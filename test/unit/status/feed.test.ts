@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import type { LeaseManager } from '../../../server/cluster/types.ts';
 import { AppError } from '../../../server/core/errors.ts';
-import type { StatusBoard } from '../../../server/status/types.ts';
 import type { FakeClock } from '../../support/fake-clock.ts';
 import { login, type StatusRig, useStatusRig } from '../../support/status-rig.ts';
 
