@@ -7,7 +7,7 @@ import { SCENARIOS } from './scenarios/index.ts';
 
 const USAGE = `Breaks a cluster of three real servers on purpose and compares what every viewer saw with the journal.
 
-  npm run chaos -- SCENARIO... [--repeat N] [--rate R] [--viewers V] [--seed S] [--short]
+  npm run chaos -- SCENARIO... [--repeat N] [--rate R] [--viewers V] [--seed S] [--short] [--logs DIR]
   npm run chaos -- all
 
 ${SCENARIOS.map(({ name, title }) => `  ${name.padEnd(5)} ${title}`).join('\n')}
@@ -19,14 +19,16 @@ interface Command {
   size: Partial<Size>;
   seed: number;
   short: boolean;
+  logsTo: string | null;
 }
 
 /** @throws Error that says what is wrong with the words */
 function parse(words: readonly string[]): Command {
-  const command: Command = { names: [], size: {}, seed: 1, short: false };
+  const command: Command = { names: [], size: {}, seed: 1, short: false, logsTo: null };
   const rest = [...words];
   for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
     if (word === '--short') command.short = true;
+    else if (word === '--logs') command.logsTo = rest.shift() ?? null;
     else if (!word.startsWith('--')) command.names.push(word.toLowerCase());
     else {
       const value = Number(rest.shift());
@@ -69,7 +71,8 @@ async function main(words: string[]): Promise<number> {
         password: lab.passwords.ethnode,
       };
       const options = { scenario, size, seed: command.seed, long: !command.short, lab: hosts, log };
-      outcomes.push(await runScenario(options));
+      const logsTo = command.logsTo === null ? {} : { logsTo: command.logsTo };
+      outcomes.push(await runScenario({ ...options, ...logsTo }));
       const violations = outcomes.at(-1)?.violations ?? [];
       for (const violation of violations) log(`  VIOLATION: ${violation}`);
     }

@@ -1,3 +1,5 @@
+import { copyFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { type JournalRecord, messageOf } from '../lab/journal.ts';
 import { waitFor } from '../lab/wait.ts';
 import { addVerdicts, checkHistory, percentile, type Verdict } from './checker.ts';
@@ -14,6 +16,8 @@ export interface RunOptions {
   seed: number;
   long: boolean;
   lab: Hosts;
+  /** Folder that gets the servers' logs where something was wrong. */
+  logsTo?: string;
   log(line: string): void;
 }
 
@@ -123,6 +127,8 @@ export async function runScenario(options: RunOptions): Promise<Outcome> {
       audience.viewers.reduce((sum, one) => sum + one.unrecovered, 0),
     );
 
+    if (verdict.announcedGaps > 0)
+      notes.push(`${verdict.announcedGaps} gaps announced, ${verdict.announcedLines} lines in them`);
     const rss = rig.instances.map((instance) => instance.rss());
     notes.push(
       `RSS ${rss.map((bytes, n) => `${mebibytes(atRest[n] ?? 0)}→${mebibytes(bytes)}`).join(' ')} MiB`,
@@ -151,6 +157,11 @@ export async function runScenario(options: RunOptions): Promise<Outcome> {
       violations,
     };
   } finally {
+    if (options.logsTo !== undefined && violations.length > 0) {
+      for (const { name, logFile } of rig.instances) {
+        await copyFile(logFile, join(options.logsTo, `${scenario.name}-${name}.log`)).catch(() => {});
+      }
+    }
     audience.leave();
     for (const production of productions) await production.stop().catch(() => {});
     await rig.stop();

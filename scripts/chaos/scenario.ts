@@ -36,6 +36,8 @@ export interface Scenario {
   name: string;
   /** The row of the fault catalogue. */
   rule: string;
+  /** Rules of the contract that it tests. */
+  promises: readonly string[];
   title: string;
   rig?: RigOptions;
   /** Units watched, each on the first host; `execution` unless told. Viewers are spread over them. */

@@ -4,6 +4,7 @@ import { anyMoment, calm, othersThan, RECOVERY_MS, type Scenario } from '../scen
 export const r1Kill: Scenario = {
   name: 'r1',
   rule: 'R1',
+  promises: ['LOG-2', 'LOG-3', 'LOG-5'],
   title: 'the owner is killed (SIGKILL)',
   full: { repeats: 20, rate: 500, viewers: 200 },
   short: { repeats: 2, rate: 200, viewers: 12 },

@@ -9,6 +9,7 @@ const SHORT_AWAY_MS = [1000, 200, 3000];
 export const r11ClientDrop: Scenario = {
   name: 'r11',
   rule: 'R11',
+  promises: ['SIO-4'],
   title: 'a third of the clients is away for 0.2 s to 119 s and goes on at another instance',
   full: { repeats: 24, rate: 500, viewers: 100 },
   short: { repeats: 3, rate: 200, viewers: 12 },

@@ -11,6 +11,7 @@ const BLACKHOLE_MS = 700;
 export const r13BadNetwork: Scenario = {
   name: 'r13',
   rule: 'R13',
+  promises: ['LOG-2'],
   title: '200 ms (±100) on the ways to Redis, the host and the viewers, with short silences',
   rig: { redisRelays: true, viewerRelays: true, sshRelay: true },
   full: { repeats: 20, rate: 300, viewers: 60 },
@@ -20,7 +21,7 @@ export const r13BadNetwork: Scenario = {
     const ssh = rig.sshRelay ? [rig.sshRelay] : [];
     const ways: readonly (readonly Relay[])[] = [rig.redisRelays, ssh, rig.viewerRelays];
     for (const relay of ways.flat()) relay.delay(DELAY_MS, JITTER_MS);
-    await wait(2000);
+    await wait(stage.long ? 2000 : 1000);
     const before = await rig.owner();
     const mark = audience.mark();
     const silent = ways[turn % 4];

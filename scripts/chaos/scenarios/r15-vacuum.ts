@@ -4,6 +4,7 @@ import { anyMoment, calm, RECOVERY_MS, type Scenario } from '../scenario.ts';
 export const r15Vacuum: Scenario = {
   name: 'r15',
   rule: 'R15',
+  promises: ['SIO-4'],
   title: 'the owner is killed and the journal vacuumed before the next one reads it',
   gaps: true,
   full: { repeats: 20, rate: 300, viewers: 60 },

@@ -7,6 +7,7 @@ const UNITS = ['execution', 'consensus', 'validator', ...EXTRA];
 export const r16ManyUnits: Scenario = {
   name: 'r16',
   rule: 'R16',
+  promises: ['LOG-1', 'LOG-2'],
   title: `${UNITS.length} units of one host are watched at once, and one of their owners is killed`,
   units: UNITS,
   rig: { env: { ALLOWED_UNITS: UNITS.join(',') } },

@@ -21,6 +21,7 @@ function descriptors(stage: Stage): number[] {
 export const r17Churn: Scenario = {
   name: 'r17',
   rule: 'R17',
+  promises: ['LOG-5'],
   title: `${CLIENTS} clients subscribe and leave ${ROUNDS} times each, without manners`,
   full: { repeats: 20, rate: 300, viewers: 60 },
   short: { repeats: 1, rate: 200, viewers: 12 },

@@ -12,6 +12,7 @@ const SLACK_MIB = 48;
 export const r18SlowReaders: Scenario = {
   name: 'r18',
   rule: 'R18',
+  promises: ['LOG-4'],
   title: 'a fifth of the viewers does not read for 12 s',
   lineBytes: 600,
   full: { repeats: 5, rate: 2000, viewers: 30 },

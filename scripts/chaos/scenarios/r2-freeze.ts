@@ -8,6 +8,7 @@ const ZOMBIE_MS = 2000;
 export const r2Freeze: Scenario = {
   name: 'r2',
   rule: 'R2',
+  promises: ['LOG-2'],
   title: 'the owner is frozen (SIGSTOP) for some seconds and wakes up as a zombie',
   full: { repeats: 20, rate: 500, viewers: 100 },
   short: { repeats: 1, rate: 200, viewers: 12 },

@@ -4,6 +4,7 @@ import { anyMoment, calm, othersThan, RECOVERY_MS, type Scenario } from '../scen
 export const r3Rolling: Scenario = {
   name: 'r3',
   rule: 'R3',
+  promises: ['LOG-2', 'LOG-3', 'RUN-5'],
   title: 'every instance is stopped in order (SIGTERM) and started again',
   full: { repeats: 7, rate: 500, viewers: 200 },
   short: { repeats: 1, rate: 200, viewers: 12 },

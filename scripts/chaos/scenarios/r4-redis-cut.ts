@@ -4,6 +4,7 @@ import { anyMoment, calm, othersThan, RECOVERY_MS, type Scenario, wait } from '.
 export const r4RedisCut: Scenario = {
   name: 'r4',
   rule: 'R4',
+  promises: ['LOG-2'],
   title: 'the owner is cut from Redis only (silence and resets in turn)',
   rig: { redisRelays: true },
   full: { repeats: 20, rate: 500, viewers: 100 },

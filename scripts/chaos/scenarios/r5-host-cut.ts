@@ -5,6 +5,7 @@ import { anyMoment, calm, RECOVERY_MS, type Scenario } from '../scenario.ts';
 export const r5HostCut: Scenario = {
   name: 'r5',
   rule: 'R5',
+  promises: ['LOG-2'],
   title: 'the owner alone is cut from the host: all packets are lost, without an error',
   rig: { hostPaths: true },
   full: { repeats: 20, rate: 300, viewers: 60 },

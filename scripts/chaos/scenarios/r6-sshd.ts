@@ -8,6 +8,7 @@ const HANG_MS = 20_000;
 export const r6Sshd: Scenario = {
   name: 'r6',
   rule: 'R6',
+  promises: ['LOG-2'],
   title: 'the sshd of every connection is killed, or (each fourth time) stands still',
   full: { repeats: 20, rate: 500, viewers: 100 },
   short: { repeats: 1, rate: 200, viewers: 12 },

@@ -8,6 +8,7 @@ const FROZEN_MS = 10_000;
 export const r7RedisRestart: Scenario = {
   name: 'r7',
   rule: 'R7',
+  promises: ['LOG-2'],
   title: 'Redis is killed for 2 s (data kept, data lost, in turn) or frozen for 10 s',
   rig: { redisArgs: ['--appendonly', 'yes', '--appendfsync', 'everysec'] },
   full: { repeats: 21, rate: 500, viewers: 100 },

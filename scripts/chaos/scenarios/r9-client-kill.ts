@@ -4,6 +4,7 @@ import { calm, type Scenario, wait } from '../scenario.ts';
 export const r9ClientKill: Scenario = {
   name: 'r9',
   rule: 'R9',
+  promises: ['LOG-2'],
   title: 'Redis cuts all pub/sub connections, or (in turn) all connections, five times in a row',
   full: { repeats: 20, rate: 500, viewers: 100 },
   short: { repeats: 2, rate: 200, viewers: 12 },
