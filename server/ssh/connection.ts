@@ -190,8 +190,14 @@ export function connectSsh(options: ConnectOptions): Promise<SshConnection> {
       // ssh2 lets a host overrun the window (mscdex/ssh2#1505), and answers it without looking whether it reads.
       let unread = 0;
       for (const channel of channels) unread = Math.max(unread, channel.readableLength);
-      if (unread > limits.unreadBytes || socket.writableLength > limits.unsentBytes) {
-        fail(new AppError('ssh_connection_error', { cause: 'the host does not keep to flow control' }));
+      // A host that announces keys is asked to prove them; ssh2 keeps every such question until it is answered.
+      const questions = (client as unknown as { _callbacks?: unknown[] })._callbacks?.length ?? 0;
+      if (
+        unread > limits.unreadBytes ||
+        socket.writableLength > limits.unsentBytes ||
+        questions > limits.unansweredRequests
+      ) {
+        fail(new AppError('ssh_connection_error', { cause: 'the host keeps to no flow control' }));
       }
     }
 

@@ -41,6 +41,8 @@ export interface SshLimits {
   readonly unreadBytes: number;
   /** Answers a host leaves unread at which the connection is cut. */
   readonly unsentBytes: number;
+  /** Requests of ours a host leaves unanswered at which the connection is cut: pings, and one more after the login. */
+  readonly unansweredRequests: number;
 }
 
 export const DEFAULT_LIMITS: SshLimits = {
@@ -63,4 +65,5 @@ export const DEFAULT_LIMITS: SshLimits = {
   authCooldownMs: 60_000,
   unreadBytes: 4 * 1024 * 1024,
   unsentBytes: 1024 * 1024,
+  unansweredRequests: 100,
 };

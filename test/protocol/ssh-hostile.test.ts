@@ -243,6 +243,44 @@ describe('hostile SSH servers', () => {
     assert.deepEqual(pool.stats(), { connections: 0, channels: 0 });
   });
 
+  it('[S16] cuts a server that makes it ask for proofs of ever more host keys', async function () {
+    this.timeout(20_000);
+    let sent = 0;
+    const server = await ssh({
+      onReady: (connection) => {
+        const { _protocol } = connection as unknown as {
+          _protocol: {
+            requestFailure: () => void;
+            _cipher: { allocPacket(size: number): Buffer; encrypt(packet: Buffer): void };
+            _packetRW: {
+              write: { allocStart: number; alloc(size: number): Buffer; finalize(packet: Buffer): Buffer };
+            };
+          };
+        };
+        const { write } = _protocol._packetRW;
+        // The answers that would take the questions off its list.
+        _protocol.requestFailure = () => {};
+        const name = Buffer.from('hostkeys-00@openssh.com');
+        const part = (bytes: Buffer) => Buffer.concat([Buffer.from([0, 0, 0, bytes.length]), bytes]);
+        const key = Buffer.concat([part(Buffer.from('ssh-ed25519')), part(Buffer.alloc(32, 9))]);
+        const payload = Buffer.concat([Buffer.from([80]), part(name), Buffer.from([0]), part(key)]);
+        const send = () => {
+          for (let count = 0; count < 20; count += 1) {
+            const packet = write.alloc(payload.length);
+            payload.copy(packet, write.allocStart);
+            _protocol._cipher.encrypt(write.finalize(packet));
+            sent += 1;
+          }
+          if (server.open > 0 && sent < 100_000) setImmediate(send);
+        };
+        send();
+      },
+    });
+    await pool.login(targetOf(server));
+    await until(() => pool.stats().connections === 0, 15_000);
+    assert.ok(sent < 2_000, `${sent} requests taken`);
+  });
+
   for (const ignores of ['channel', 'command'] as const) {
     it(`gives up a ${ignores} that is never answered, and the connection with it`, async () => {
       const server = await ssh({ ignores });
