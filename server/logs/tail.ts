@@ -65,7 +65,7 @@ function storedChunk(body: string): LogChunk {
 
 export interface TailDeps {
   stream: string;
-  store: StreamStore;
+  store: Pick<StreamStore, 'read' | 'follow'>;
   logger: Logger;
   /** Entries of journal records, for what has to be read past the stream. */
   toEntries(records: readonly JournalRecord[]): LogEntry[];
@@ -155,45 +155,50 @@ export function createTail(deps: TailDeps): Tail {
     return key === null || last === null ? null : { key, journal: journalOf(last) };
   };
 
-  /** Appends from the journal what lies between the newest line here and `until` (or the journal's end). */
-  async function bridge(from: ResumePoint, until: string | null): Promise<void> {
+  /**
+   * Appends from the journal what lies between the newest line here and the first line that the store holds.
+   * @returns false where the store's lines do not come next: the journal ends before any of them comes, so they are older
+   *   than what is here, or gone from the journal too and inside of the gap that was put in
+   */
+  async function bridge(from: ResumePoint, held: ReadonlySet<string | null>): Promise<boolean> {
+    let gap = false;
+    let read = false;
     for await (const event of deps.resume(from, stopping.signal)) {
       if (event.kind === 'gap') {
         push({ kind: 'gap', offset: end, count: 1, cursor: last, reason: event.reason });
+        gap = true;
         continue;
       }
-      const stop = event.records.findIndex((record) => cursorKey(record.cursor) === until);
+      const stop = event.records.findIndex((record) => held.has(cursorKey(record.cursor)));
       const records = stop === -1 ? event.records : event.records.slice(0, stop);
       const newest = records.at(-1);
       if (newest) pushLines(createChunk(deps.toEntries(records)), records.length, newest.cursor);
-      if (stop !== -1) return;
+      if (stop !== -1) return true;
+      read = true;
     }
+    return gap && !read;
   }
 
   /** Takes over what the store holds, joined to what is here. */
   async function join(batches: readonly StreamBatch[]): Promise<void> {
     const from = point();
     const chunks = batches.map((batch) => ({ batch, chunk: storedChunk(batch.body) }));
-    const [oldest] = chunks;
     const newest = batches.at(-1);
-    if (!from || !oldest || !newest) {
+    if (!from || !newest) {
       for (const { batch, chunk } of chunks) pushLines(chunk, batch.count, batch.cursor);
       return;
     }
     // Nothing new: the store is behind what is here (it lost data), the owner will repeat those lines.
     if (find(cursorKey(newest.cursor) ?? '') !== undefined) return;
-    const holds = (key: string) =>
-      chunks.findIndex(({ chunk }) => chunk.entries().some((entry) => keyOf(entry) === key));
-    if (holds(from.key) === -1) {
-      const [first] = oldest.chunk.entries();
-      await bridge(from, first ? keyOf(first) : null);
-    }
-    // After a bridge to the journal's end some of the batches may be here already.
-    const seam = point();
-    const start = seam ? holds(seam.key) : -1;
-    for (const { batch, chunk } of chunks.slice(Math.max(0, start))) {
+    const held = new Set<string | null>(chunks.flatMap(({ chunk }) => chunk.entries().map(keyOf)));
+    const joined = held.has(from.key);
+    if (!joined && !(await bridge(from, held))) return;
+    const start = joined
+      ? chunks.findIndex(({ chunk }) => chunk.entries().some((entry) => keyOf(entry) === from.key))
+      : 0;
+    for (const { batch, chunk } of chunks.slice(start)) {
       const entries = chunk.entries();
-      const skip = seam ? entries.findIndex((entry) => keyOf(entry) === seam.key) + 1 : 0;
+      const skip = joined ? entries.findIndex((entry) => keyOf(entry) === from.key) + 1 : 0;
       if (skip === 0) pushLines(chunk, batch.count, batch.cursor);
       else if (skip < entries.length)
         pushLines(createChunk(entries.slice(skip)), entries.length - skip, batch.cursor);

@@ -86,8 +86,9 @@ function seek(records: readonly JournalRecord[], cursor: string): number {
 /** A journal in memory, read as journalctl 252 would: `--until` counts only forwards, a follow waits for more. */
 export function createFakeJournal(options: { chunk?: number; slowEndMs?: number } = {}): FakeJournal {
   const chunk = options.chunk ?? 100;
-  let records: JournalRecord[] = [];
-  let newest = 0;
+  /** Every record ever written; the first `dropped` are gone for reads that start now, as a running one keeps its files. */
+  const written: JournalRecord[] = [];
+  let dropped = 0;
   let follows = 0;
   const errors: Error[] = [];
   const queries: JournalQuery[] = [];
@@ -103,6 +104,8 @@ export function createFakeJournal(options: { chunk?: number; slowEndMs?: number 
     const failure = errors.shift();
     if (failure) throw failure;
     const { start } = query;
+    const before = dropped;
+    const records = written.slice(before);
     let from = 0;
     if ('lines' in start) from = Math.max(0, records.length - start.lines);
     else if ('cursor' in start) from = seek(records, start.cursor);
@@ -117,25 +120,21 @@ export function createFakeJournal(options: { chunk?: number; slowEndMs?: number 
       if (!('cursor' in start) && untilUs !== undefined)
         found = found.filter((record) => record.realtimeUs <= untilUs);
       found.reverse();
-      for (let at = 0; at < found.length && !signal.aborted; at += chunk) {
-        yield found.slice(at, at + chunk);
+      for (let next = 0; next < found.length && !signal.aborted; next += chunk) {
+        yield found.slice(next, next + chunk);
         await turn();
       }
       return;
     }
-    // Known by the line's own identity from here on, since a vacuum moves the indices.
-    let next = records[from];
-    let last: JournalRecord | undefined = records[from - 1];
+    let at = before + from;
     while (!signal.aborted) {
-      const at = next ? Math.max(0, records.indexOf(next)) : last ? records.indexOf(last) + 1 : 0;
       const { untilUs } = query;
-      const part = records
+      const part = written
         .slice(at, at + chunk)
         .filter((record) => untilUs === undefined || record.realtimeUs <= untilUs);
-      next = undefined;
+      at += part.length;
       if (part.length > 0) {
-        last = part.at(-1);
-        yield part.slice();
+        yield part;
         await turn();
       } else if (query.follow) {
         await new Promise<void>((resolve) => {
@@ -167,14 +166,14 @@ export function createFakeJournal(options: { chunk?: number; slowEndMs?: number 
     queries,
     follows: () => follows,
     write(more) {
-      records = [...records, ...more];
-      newest += more.length;
+      written.push(...more);
       for (const wake of [...waiting]) wake();
     },
     vacuum(n) {
-      records = records.filter((record) => seqnumOf(record.cursor) > n);
+      const kept = written.findIndex((record, index) => index >= dropped && seqnumOf(record.cursor) > n);
+      dropped = kept === -1 ? written.length : kept;
     },
-    newest: () => newest,
+    newest: () => written.length,
     failNext: (...more) => void errors.push(...more),
   };
 }
