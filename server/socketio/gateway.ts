@@ -104,8 +104,11 @@ export function createGateway(deps: GatewayDeps): Gateway {
     const address = clientAddress(socket.request, deps.proxyTrust);
     const connection = createConnection(socket, address, (code) => deps.onError?.(code));
     const rate = createMessageRate(deps.messageRate);
-    // Without a listener a broken packet would end the process (CVE-2024-38355).
-    socket.on('error', (error) => logger.debug('socket error', { error: String(error) }));
+    // Without a listener a broken packet would end the process (CVE-2024-38355). Clients can send an event of this name,
+    // too: what they send with it is not looked at, since making text of it may throw.
+    socket.on('error', (error: unknown) => {
+      if (error instanceof Error) logger.debug('socket error', { error });
+    });
     socket.onAny((event: string, ...args: unknown[]) => {
       const verdict = rate();
       if (verdict === 'pass') void dispatch(handlerDeps, connection, event, args);
