@@ -65,8 +65,10 @@ export function createMemoryStreams(deps: { now?: () => number } = {}): StreamSt
   /** Hands a follower what it has not seen; drops it where that cannot be done without a hole. */
   function serve(name: string, follower: Follower): void {
     const stream = alive(name);
-    if (!stream?.head || !followers.get(name)?.has(follower)) return;
+    if (!stream?.head) return;
     for (const batch of stream.batches) {
+      // Its own handler may have stopped it.
+      if (!followers.get(name)?.has(follower)) return;
       const { after } = follower;
       const last = batch.firstSeq + batch.count - 1;
       if (after && batch.epoch === after.epoch && last <= after.seq) continue;

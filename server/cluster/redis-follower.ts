@@ -24,6 +24,7 @@ export function createStreamFollower(deps: { redis: RedisConnections; logger: Lo
   let idle: (() => void) | null = null;
   /** CLIENT ID of the connection that is blocked now. */
   let blockedId: number | null = null;
+  let blocking: ReturnType<RedisConnections['blocking']> | null = null;
   let running: Promise<void> | null = null;
 
   function interrupt(): void {
@@ -73,6 +74,7 @@ export function createStreamFollower(deps: { redis: RedisConnections; logger: Lo
 
   async function run(): Promise<void> {
     const client = redis.blocking();
+    blocking = client;
     let connected = false;
     client.on('ready', () => {
       connected = false;
@@ -115,7 +117,9 @@ export function createStreamFollower(deps: { redis: RedisConnections; logger: Lo
     async stop(): Promise<void> {
       stopping.abort();
       followers.clear();
-      interrupt();
+      idle?.();
+      // Not by interrupting the read: a Redis that hangs would hold it for seconds more.
+      blocking?.disconnect();
       await running;
     },
   };
