@@ -113,6 +113,7 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
     probe: createProber({ pool }),
     follow: logs.followJournal,
     lastLines: logs.lastLines,
+    unitFacts: logs.unitFacts,
     clock: systemClock,
     random: Math.random,
     logger,
@@ -205,6 +206,8 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
     else http(request, response);
   }, config);
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    // Node has taken its own listeners off: a client that resets the connection now would end the process.
+    socket.on('error', () => socket.destroy());
     if (gateway.handles(request)) gateway.upgrade(request, socket, head);
     else socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
   });

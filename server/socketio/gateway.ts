@@ -5,6 +5,7 @@ import { MAX_TOKEN } from '../../shared/events.ts';
 import type { Bus } from '../cluster/bus.ts';
 import { clientAddress, type ProxyTrust } from '../core/client-address.ts';
 import { AppError, toAppError } from '../core/errors.ts';
+import { createMessageRate } from '../core/message-rate.ts';
 import { sessionTokens } from '../core/session-token.ts';
 import { sleep } from '../core/sleep.ts';
 import type { Logger, Stoppable } from '../core/types.ts';
@@ -12,7 +13,6 @@ import type { Session, SessionEnd } from '../sessions/types.ts';
 import { type Connection, createConnection, type GatewayServer, type GatewaySocket } from './connection.ts';
 import { dispatch } from './dispatch.ts';
 import type { HandlerDeps } from './handlers/types.ts';
-import { createMessageRate } from './message-rate.ts';
 
 /** Clients come back spread over this long when an instance drains, in ms. */
 const DRAIN_SPREAD_MS = 3000;
@@ -82,6 +82,8 @@ export function createGateway(deps: GatewayDeps): Gateway {
 
   function adopt(connection: Connection, login: { token: string; session: Session }): void {
     const { socket } = connection;
+    // It left while its token was looked up: nothing would end the watch over its session.
+    if (!socket.connected) return;
     connection.login = login;
     const { id, target, expiresAt } = login.session;
     const group = bySession.get(id) ?? new Set();

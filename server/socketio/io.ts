@@ -1,4 +1,4 @@
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage } from 'node:http';
 import { Server } from 'socket.io';
 import { ERRORS } from '../../shared/errors.ts';
 import { type Bus, type BusTopic, createBus } from '../cluster/bus.ts';
@@ -12,6 +12,27 @@ const PING_INTERVAL_MS = 10_000;
 const PING_TIMEOUT_MS = 30_000;
 /** A transport that never joins a namespace is closed after this, in ms. */
 const CONNECT_TIMEOUT_MS = 10_000;
+
+/** CONNECT packets of one connection: a client sends one, and one more after each refusal. */
+const CONNECTS_MAX = 10;
+/** The CONNECT packet of the Socket.IO protocol, v5. */
+const CONNECT = '0';
+
+/** The part of an Engine.IO connection that is watched here. */
+interface EngineSocket {
+  on(event: 'packet', listener: (packet: { type: string; data?: unknown }) => void): unknown;
+  close(discard: boolean): void;
+}
+
+/** Every CONNECT costs a look at the session store and an answer, and none of them counts as an event of MESSAGE_RATE. */
+function limitConnects(engineSocket: EngineSocket): void {
+  let connects = 0;
+  engineSocket.on('packet', ({ type, data }) => {
+    if (type !== 'message' || typeof data !== 'string' || !data.startsWith(CONNECT)) return;
+    connects += 1;
+    if (connects > CONNECTS_MAX) engineSocket.close(true);
+  });
+}
 
 export interface IoDeps {
   originAllowed: OriginPolicy;
@@ -42,6 +63,12 @@ export function createIo(deps: IoDeps): { io: GatewayServer; bus: Bus } {
   });
   // The gateway decides about paths; the server given here never listens.
   io.attach(createServer());
+  // `allowRequest` is asked at the handshake alone; what names a connection by its id afterwards has an Origin, too.
+  io.engine.use((request: IncomingMessage, _response: unknown, next: (error?: Error) => void) => {
+    const isLater = /[?&]sid=/.test(request.url ?? '') && request.method !== 'OPTIONS';
+    next(isLater && !deps.originAllowed(request.headers) ? new Error('origin') : undefined);
+  });
+  io.engine.on('connection', limitConnects);
 
   const forward = (topic: BusTopic, message: unknown) => {
     io.serverSideEmit('bus', topic, message);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { createConnection } from 'node:net';
 import { WebSocket } from 'ws';
 import { startServer, type TestServer } from '../support/server.ts';
 import { until } from '../support/until.ts';
@@ -58,4 +59,72 @@ describe('hostile Socket.IO packets', () => {
       other.socket.terminate();
     });
   }
+});
+
+describe('hostile connections', () => {
+  let server: TestServer;
+  before(async () => {
+    server = await startServer({ SESSION_TTL: '2' });
+  });
+  after(() => server.stop());
+
+  it('[S4] a client that resets its connection during a refused upgrade harms nobody', async () => {
+    const { hostname, port } = new URL(server.url);
+    const upgrade = (path: string) =>
+      [
+        `GET ${path} HTTP/1.1`,
+        'Host: a',
+        'Origin: http://evil.example',
+        'Connection: Upgrade',
+        'Upgrade: websocket',
+        'Sec-WebSocket-Version: 13',
+        'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==',
+        '\r\n',
+      ].join('\r\n');
+    for (let n = 0; n < 60; n++) {
+      const socket = createConnection(Number(port), hostname);
+      socket.on('error', () => {});
+      await once(socket, 'connect');
+      socket.write(upgrade(n % 2 ? '/nothing/here' : '/socket.io/?EIO=4&transport=websocket'));
+      socket.resetAndDestroy();
+    }
+    assert.equal((await fetch(`${server.url}/healthz`)).status, 200);
+  });
+
+  it('[WS-5] [S5] a foreign Origin is refused on every request of a connection, not only on its first', async () => {
+    const path = `${server.url}/socket.io/?EIO=4&transport=polling`;
+    const foreign = { origin: 'http://evil.example' };
+    const { sid } = JSON.parse((await (await fetch(path)).text()).slice(1)) as { sid: string };
+    const post = (headers: Record<string, string>) =>
+      fetch(`${path}&sid=${sid}`, { method: 'POST', body: '40', headers });
+    assert.equal((await post(foreign)).status, 400);
+    assert.equal((await post({})).status, 200);
+    assert.equal((await fetch(`${path}&sid=${sid}`, { headers: foreign })).status, 400);
+    const socket = new WebSocket(
+      `${server.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket&sid=${sid}`,
+      { headers: foreign },
+    );
+    const [error] = (await once(socket, 'error')) as [Error];
+    assert.match(error.message, /400/);
+  });
+
+  it('[WS-5] [S6] tokens cannot be tried without end on one connection', async () => {
+    const { socket, received, closed } = await rawSocket(server, '');
+    for (let n = 0; n < 2000; n++) socket.send(`40{"token":"guess-${n}"}`);
+    await until(closed);
+    assert.ok(received.length < 50, `${received.length} answers`);
+  });
+
+  it('[SIO-8] a connection that leaves while it logs in does not keep its session alive', async () => {
+    const { token } = await server.login({ demo: true });
+    const path = `${server.url}/socket.io/?EIO=4&transport=polling`;
+    const { sid } = JSON.parse((await (await fetch(path)).text()).slice(1)) as { sid: string };
+    const post = (body: string) => fetch(`${path}&sid=${sid}`, { method: 'POST', body });
+    await post('40');
+    await post(`42["authenticate","${token}"]\x1e41`);
+    const headers = { authorization: `Bearer ${token}` };
+    // Longer than SESSION_TTL; asking earlier would be a use that renews it.
+    await new Promise((resolve) => setTimeout(resolve, 2600));
+    assert.equal((await fetch(`${server.url}/api/session`, { headers })).status, 401);
+  });
 });
