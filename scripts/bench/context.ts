@@ -1,0 +1,38 @@
+import type { Lab } from '../lab/lab.ts';
+
+/** What every bench is given. */
+export interface Context {
+  lab(): Promise<Lab>;
+  /** For configurations, logs and profiles; removed at the end unless profiles are wanted. */
+  folder: string;
+  /** Tiny numbers: shows that everything runs, measures nothing. */
+  short: boolean;
+  rounds: number;
+  /** CPU profiles of our servers go to the folder. */
+  profile: boolean;
+  /** Only candidates whose names contain this. */
+  only: string | null;
+  log(line: string): void;
+}
+
+/** A figure beside the bound it has to keep. */
+export interface Bound {
+  what: string;
+  value: number;
+  /** `>=` or `<=` and the bound. */
+  relation: '>=' | '<=';
+  bound: number;
+  unit: string;
+}
+
+/** What a bench found: a section of docs/benchmarks.md. */
+export interface Section {
+  name: string;
+  title: string;
+  /** What is measured, and how. */
+  method: string;
+  head: readonly string[];
+  rows: readonly (readonly string[])[];
+  bounds: readonly Bound[];
+  notes: readonly string[];
+}
