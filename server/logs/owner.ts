@@ -14,6 +14,8 @@ import { resumeJournal } from './journal/resume.ts';
 
 /** Lines a new stream starts with, so that most viewers' first lines need no journal read of their own. */
 const FIRST_LINES = 200;
+/** Fewer of them where they are longer than this together, in characters. */
+const SEED_MAX_CHARS = 524_288;
 /** Pause between two appends while lines keep coming, in ms; a line after a pause goes out at once. */
 const FLUSH_MS = 20;
 /** A batch is closed at this size, in characters of line text, each line counted with LINE_CHARS more. */
@@ -168,6 +170,24 @@ export async function ownStream(
     }
   }
 
+  /**
+   * Gives a new stream the journal's newest lines in one append: a viewer that comes meanwhile sees none of them or all,
+   * and takes none for a new one. @returns the newest one's cursor, null where the journal has nothing of the unit
+   */
+  async function seed(): Promise<string | null> {
+    const entries: LogEntry[] = [];
+    let cursor: string | null = null;
+    const query = { source: deps.source, start: { lines: FIRST_LINES } };
+    for await (const records of deps.reader.read(target, query, readSignal)) {
+      entries.push(...deps.toEntries(records));
+      cursor = records.at(-1)?.cursor ?? cursor;
+      let chars = entries.reduce((sum, entry) => sum + LINE_CHARS + entry.line.length, 0);
+      while (chars > SEED_MAX_CHARS) chars -= LINE_CHARS + (entries.shift()?.line.length ?? 0);
+    }
+    if (cursor !== null && entries.length > 0 && !readSignal.aborted) await append(entries, cursor);
+    return cursor;
+  }
+
   const claimed = await ask(() => store.claim(stream, lease));
   if (claimed === 'fenced') return;
   if (claimed) head = claimed;
@@ -180,23 +200,20 @@ export async function ownStream(
   }, KEEP_ALIVE_MS);
 
   try {
-    const key = claimed?.cursor ? cursorKey(claimed.cursor) : null;
-    if (claimed?.cursor && key !== null) {
-      const point = { key, journal: journalOf(claimed.cursor) };
-      const events = resumeJournal(
-        deps.reader,
-        target,
-        { source: deps.source, point, follow: true },
-        readSignal,
-      );
-      for await (const event of events) {
-        // The tails of all instances notice the new epoch and announce what their viewers missed.
-        if (event.kind === 'gap' && !(await begin())) return;
-        if (event.kind === 'records') await take(event.records);
-      }
-    } else {
-      const query = { source: deps.source, start: { lines: FIRST_LINES }, follow: true };
+    const cursor = claimed?.cursor ?? (await seed());
+    const key = cursor === null ? null : cursorKey(cursor);
+    if (cursor === null || key === null) {
+      // The journal holds nothing of the unit yet: everything it will hold is new.
+      const query = { source: deps.source, start: {}, follow: true };
       for await (const records of deps.reader.read(target, query, readSignal)) await take(records);
+      return;
+    }
+    const point = { key, journal: journalOf(cursor) };
+    const request = { source: deps.source, point, follow: true };
+    for await (const event of resumeJournal(deps.reader, target, request, readSignal)) {
+      // The tails of all instances notice the new epoch and announce what their viewers missed.
+      if (event.kind === 'gap' && !(await begin())) return;
+      if (event.kind === 'records') await take(event.records);
     }
   } finally {
     clearInterval(keepAlive);

@@ -162,11 +162,13 @@ export function createViewer(deps: ViewerDeps): Viewer {
     await tail.ready;
     const held = tail.end() - tail.begin();
     if (!filter && held >= lines && held > 0) return tail.end() - lines;
-    const entries = await persist(() => deps.recent(lines, filter));
+    // Who wants no old lines still needs the newest one, to know where the new ones begin.
+    const entries = await persist(() => deps.recent(Math.max(1, lines), lines === 0 ? null : filter));
     if (!entries || signal.aborted) return tail.end();
     settle.resolve({ recovered: true });
     await drained();
-    show(entries);
+    if (lines === 0) passed(entries.at(-1));
+    else show(entries);
     return lastKey === null ? tail.begin() : catchUp();
   }
 
