@@ -14,13 +14,13 @@ const LEASE_MS = 1600;
 const RENEW_MS = 400;
 
 /**
- * KEYS lease, fence counter. ARGV instance, life. The fence never falls below the server's clock in ms: a store that came
- * back empty cannot hand out an old one again.
+ * KEYS lease, fence counter. ARGV instance, life. The fence never falls below the server's clock in microseconds (which
+ * doubles hold exactly): a store that came back empty cannot hand out an old one again.
  */
 const ACQUIRE = `
 if redis.call('EXISTS', KEYS[1]) == 1 then return '0' end
 local time = redis.call('TIME')
-local clock = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+local clock = tonumber(time[1]) * 1000000 + tonumber(time[2])
 local fence = string.format('%.0f', math.max(tonumber(redis.call('GET', KEYS[2]) or '0') + 1, clock))
 redis.call('SET', KEYS[2], fence, 'EX', 86400)
 redis.call('SET', KEYS[1], fence .. ':' .. ARGV[1], 'PX', ARGV[2])
@@ -46,12 +46,20 @@ interface Held {
   lose(): void;
 }
 
+function everyMs(ms: number, run: () => void): () => void {
+  const timer = setInterval(run, ms);
+  return () => clearInterval(timer);
+}
+
 /** Leases in Redis, renewed together while held. */
 export function createRedisLeases(deps: {
   redis: RedisConnections;
   instanceId: string;
   logger: Logger;
+  /** Calls `run` every `ms` until the answer is called; a test lets time stand still with it. */
+  every?: (ms: number, run: () => void) => () => void;
 }): LeaseManager {
+  const { every = everyMs } = deps;
   const acquire = defineScript(deps.redis, ACQUIRE);
   const renew = defineScript(deps.redis, RENEW);
   const release = defineScript(deps.redis, RELEASE);
@@ -68,13 +76,13 @@ export function createRedisLeases(deps: {
     }
   }
 
-  const timer = setInterval(() => {
+  const stopRenewing = every(RENEW_MS, () => {
     for (const entry of held) {
       // After a freeze of the process this comes before anything else is done with the lease.
       if (performance.now() >= entry.until) entry.lose();
       else void renewOne(entry);
     }
-  }, RENEW_MS);
+  });
 
   return {
     async acquire(name) {
@@ -108,7 +116,7 @@ export function createRedisLeases(deps: {
       return entry.lease;
     },
     async stop() {
-      clearInterval(timer);
+      stopRenewing();
       await Promise.all([...held].map((entry) => entry.lease.release()));
     },
   };
