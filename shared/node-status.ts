@@ -13,6 +13,36 @@ export const STATUS_WORDS = [
 ] as const;
 export type StatusWord = (typeof STATUS_WORDS)[number];
 
+const count = z.number().int().nonnegative();
+
+/**
+ * What a client's newest lines say about its chain. Each number is there only if the client printed it within the last
+ * minutes.
+ */
+export const chainFactsSchema = z.object({
+  /** Newest block of the execution chain. */
+  headBlock: count.optional(),
+  finalizedBlock: count.optional(),
+  /** Newest slot of the beacon chain. */
+  headSlot: count.optional(),
+  finalizedEpoch: count.optional(),
+  justifiedEpoch: count.optional(),
+  peers: count.optional(),
+  /** Blocks or slots between the head and the network's, 0 when synced. */
+  syncDistance: count.optional(),
+  /** Whether the client says that it keeps up with the network. */
+  synced: z.boolean().optional(),
+});
+export type ChainFacts = z.infer<typeof chainFactsSchema>;
+
+/** What two lines say together; a distance told in another state of synchronisation is over. */
+export function mergeFacts(older: ChainFacts, newer: ChainFacts): ChainFacts {
+  const merged = { ...older, ...newer };
+  const other = newer.synced !== undefined && newer.synced !== older.synced;
+  if (other && newer.syncDistance === undefined) delete merged.syncDistance;
+  return merged;
+}
+
 export const unitStatusSchema = z.object({
   service: z.string(),
   status: z.enum(STATUS_WORDS),
@@ -32,6 +62,8 @@ export const unitStatusSchema = z.object({
   exitCode: z.number().optional(),
   /** The client that runs in the unit, from its Description: geth, lighthouse, ... lower case. */
   client: z.string().optional(),
+  /** How its chain is, for execution and consensus clients that run. */
+  facts: chainFactsSchema.optional(),
 });
 export type UnitStatus = z.infer<typeof unitStatusSchema>;
 

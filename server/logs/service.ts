@@ -10,6 +10,7 @@ import { createJournalReader } from './journal/reader.ts';
 import type { JournalRecord } from './journal/record.ts';
 import { createPositionCodec } from './position.ts';
 import { createLogStream, type LogStream, type ViewerSession } from './stream.ts';
+import { type FactsUnit, readUnitFacts, type UnitFacts } from './unit-facts.ts';
 import type { LogSink, Viewer } from './viewer.ts';
 
 export interface LogService {
@@ -40,6 +41,12 @@ export interface LogService {
     query: { count: number; untilMs: number },
     options: { signal: AbortSignal },
   ): Promise<string[]>;
+  /** What the newest lines of units say about their chains; for the status feed. @throws AppError as JournalReader.read */
+  unitFacts(
+    target: SshTarget,
+    units: readonly FactsUnit[],
+    options: { sinceUs?: number | undefined; signal: AbortSignal },
+  ): Promise<UnitFacts>;
   /** Streams with viewers here, and those of them that are read from their hosts here. */
   stats(): { streams: number; owned: number };
   stop(): Promise<void>;
@@ -178,6 +185,7 @@ export function createLogService(deps: LogServiceDeps): LogService {
       }
       return lines.reverse();
     },
+    unitFacts: (target, units, options) => readUnitFacts(reader, target, units, options),
     stats: () => ({
       streams: streams.size,
       owned: [...streams.values()].filter((stream) => stream.owns()).length,

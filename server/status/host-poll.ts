@@ -3,10 +3,19 @@ import type { StatusTransition, UnitStatus } from '../../shared/node-status.ts';
 import { type AppError, toAppError } from '../core/errors.ts';
 import type { Logger } from '../core/types.ts';
 import type { SshTarget } from '../ssh/types.ts';
+import { createFactsKeeper } from './chain-facts.ts';
 import { sameLogin } from './host-key.ts';
 import { createTransitionTeller } from './transition-teller.ts';
 import { changesBetween, createMessageLog, sameForViewers } from './transitions.ts';
-import type { Clock, FollowJournal, HostSnapshot, LastLines, Probe, StatusWish } from './types.ts';
+import type {
+  Clock,
+  FollowJournal,
+  HostSnapshot,
+  LastLines,
+  Probe,
+  ReadUnitFacts,
+  StatusWish,
+} from './types.ts';
 import { type Watch, watchSystemd } from './watcher.ts';
 
 /** How long news is gathered before the host is asked, in ms: a stop comes as three messages within some ms. */
@@ -25,6 +34,7 @@ export interface HostPollDeps {
   probe: Probe;
   follow: FollowJournal;
   lastLines?: LastLines;
+  unitFacts?: ReadUnitFacts;
   clock: Clock;
   /** 0 to 1. */
   random: () => number;
@@ -90,6 +100,14 @@ export function createHostPoll(
     onTransitions: side.onTransitions,
   });
 
+  const facts = createFactsKeeper({
+    clock,
+    logger,
+    known,
+    unitFacts: deps.unitFacts,
+    signal: abort.signal,
+  });
+
   function usableLogins(): SshTarget[] {
     const now = clock.now();
     refused = refused.filter((entry) => entry.until > now);
@@ -136,7 +154,9 @@ export function createHostPoll(
     newsDue = null;
     try {
       const units = await deps.probe(target, wanted.services, { signal: abort.signal });
-      if (!abort.signal.aborted) onAnswer(units, wanted.interval);
+      if (abort.signal.aborted) return;
+      onAnswer(facts.complete(units), wanted.interval);
+      facts.refresh(target, units);
     } catch (error) {
       if (!abort.signal.aborted) onFailure(toAppError(error, 'status_failed'), wanted, target);
     }
@@ -233,7 +253,7 @@ export function createHostPoll(
         abort.abort();
         cancelTimer();
         endWatch();
-        await Promise.all([probing, teller.idle(), ...ending]);
+        await Promise.all([probing, teller.idle(), facts.idle(), ...ending]);
       })();
       return stopped;
     },

@@ -1,5 +1,5 @@
 import type { ErrorCode, ErrorPayload } from '../../shared/errors.ts';
-import type { StatusTransition, UnitStatus } from '../../shared/node-status.ts';
+import type { ChainFacts, StatusTransition, UnitStatus } from '../../shared/node-status.ts';
 import type { Stoppable } from '../core/types.ts';
 import type { SshTarget } from '../ssh/types.ts';
 
@@ -39,6 +39,13 @@ export type LastLines = (
   query: { count: number; untilMs: number },
   options: { signal: AbortSignal },
 ) => Promise<string[]>;
+
+/** What the newest lines of units say about their chains, of lines since a moment (epoch microseconds, host's clock). */
+export type ReadUnitFacts = (
+  target: SshTarget,
+  units: readonly { service: string; client?: string | undefined }[],
+  options: { sinceUs?: number | undefined; signal: AbortSignal },
+) => Promise<{ facts: ReadonlyMap<string, ChainFacts>; newestUs: number | null }>;
 
 /** Asks a host for its units: one status each, in order. @throws AppError */
 export type Probe = (

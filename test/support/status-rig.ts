@@ -6,7 +6,13 @@ import type { Logger } from '../../server/core/types.ts';
 import type { SshTarget } from '../../server/ssh/types.ts';
 import { createStatusFeed } from '../../server/status/feed.ts';
 import { createMemoryBoard } from '../../server/status/memory-board.ts';
-import type { LastLines, StatusBoard, StatusViewer, SystemdRecord } from '../../server/status/types.ts';
+import type {
+  LastLines,
+  ReadUnitFacts,
+  StatusBoard,
+  StatusViewer,
+  SystemdRecord,
+} from '../../server/status/types.ts';
 import type { StatusTransition, StatusWord, UnitStatus } from '../../shared/node-status.ts';
 import { createFakeClock, type FakeClock } from './fake-clock.ts';
 export const silent: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent };
@@ -125,7 +131,13 @@ export function useStatusRig(onFresh: (rig: StatusRig) => void) {
   });
 
   function createFeed(
-    more: { leases?: LeaseManager; board?: StatusBoard; instanceId?: string; lastLines?: LastLines } = {},
+    more: {
+      leases?: LeaseManager;
+      board?: StatusBoard;
+      instanceId?: string;
+      lastLines?: LastLines;
+      unitFacts?: ReadUnitFacts;
+    } = {},
   ) {
     const feed = createStatusFeed({
       probe: host.probe,
