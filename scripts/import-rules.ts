@@ -98,6 +98,7 @@ export const LIBRARY_HOMES: Readonly<Record<string, readonly string[] | '*'>> = 
   helmet: ['server/http/', 'server/socketio/'],
   ioredis: ['server/redis/'],
   'ipaddr.js': ['server/core/', 'server/setting-parsers.ts', 'server/ssh/', 'server/sessions/'],
+  jose: ['server/rooms/'],
   'prom-client': ['server/core/'],
   'rate-limiter-flexible': ['server/http/', 'server/sessions/', 'server/websocket/'],
   re2js: ['server/logs/'],

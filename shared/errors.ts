@@ -70,6 +70,36 @@ export const ERRORS = {
     retryable: false,
     hint: 'Check the names and types of the fields against the protocol description.',
   },
+  invalid_json: {
+    message: 'Invalid JSON format',
+    status: 400,
+    retryable: false,
+    hint: 'Send one JSON value, nested at most 64 levels deep.',
+  },
+  invalid_token: {
+    message: 'Invalid or expired token.',
+    status: 401,
+    retryable: false,
+    hint: 'Get a new token and connect again.',
+  },
+  invalid_room: {
+    message: 'Invalid room or channel name.',
+    status: 400,
+    retryable: false,
+    hint: 'A name has 1 to 200 characters and no control characters.',
+  },
+  too_many_rooms: {
+    message: 'Too many rooms.',
+    status: 429,
+    retryable: false,
+    hint: 'Leave rooms that are no longer needed.',
+  },
+  room_full: {
+    message: 'The room is full.',
+    status: 429,
+    retryable: true,
+    hint: 'Try again later.',
+  },
   unknown_event: {
     message: 'Unknown event.',
     status: 400,

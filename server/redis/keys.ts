@@ -50,6 +50,11 @@ export const keys = {
   status: (name: string) => key('status', name),
   /** What the instances want to know about a host, by instance. */
   statusWishes: (name: string) => key('status-wishes', name),
+  /** Who is in a room, by instance. */
+  roomPresence: (room: string) => key('room-presence', room),
+  /** A room's newest messages, and how many bytes they are. */
+  roomHistory: (room: string) => key('room-history', room),
+  roomHistoryBytes: (room: string) => key('room-history-bytes', room),
   /** Request limits of the HTTP routes (server/http/rate-limit.ts). */
   rateLimit: (about: string) => key('rate', about),
   /** Channel of one instance's own round trip through pub/sub. */
