@@ -10,6 +10,8 @@ export interface Context {
   rounds: number;
   /** CPU profiles of our servers go to the folder. */
   profile: boolean;
+  /** Compiles the server before it is measured. */
+  build: boolean;
   /** Only candidates whose names contain this. */
   only: string | null;
   log(line: string): void;

@@ -91,7 +91,7 @@ export async function fanout(context: Context): Promise<Section> {
   }
 
   try {
-    await buildServer();
+    await buildServer(context);
     const lab = await context.lab();
     const [host] = lab.hosts;
     if (!host) throw new Error('no host');

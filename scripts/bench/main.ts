@@ -15,7 +15,7 @@ const BENCHES: Record<string, { title: string; run(context: Context): Promise<Se
 
 const USAGE = `Measures Tailwire side by side with what else one would use, in one run.
 
-  npm run bench -- NAME... [--rounds N] [--write] [--short] [--only TEXT] [--profile]
+  npm run bench -- NAME... [--rounds N] [--write] [--short] [--only TEXT] [--profile] [--no-build]
   npm run bench -- all
 
 ${Object.entries(BENCHES)
@@ -26,6 +26,7 @@ ${Object.entries(BENCHES)
   --short    tiny numbers: shows that it runs, measures nothing
   --only     only the candidates whose names contain TEXT (fanout)
   --profile  keeps CPU profiles of our servers, and says where
+  --no-build measures the server as it was built last
 
 It needs root, redis-server, and what npm run lab needs.`;
 
@@ -38,6 +39,7 @@ interface Command {
   short: boolean;
   profile: boolean;
   only: string | null;
+  build: boolean;
 }
 
 /** @throws Error that says what is wrong with the words */
@@ -49,12 +51,14 @@ function parse(words: readonly string[]): Command {
     short: false,
     profile: false,
     only: null,
+    build: true,
   };
   const rest = [...words];
   for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
     if (word === '--write') command.write = true;
     else if (word === '--short') command.short = true;
     else if (word === '--profile') command.profile = true;
+    else if (word === '--no-build') command.build = false;
     else if (word === '--only') command.only = rest.shift() ?? null;
     else if (word === '--rounds') {
       command.rounds = Number(rest.shift());
@@ -99,6 +103,7 @@ async function main(words: string[]): Promise<number> {
     rounds: command.rounds ?? (command.short ? 1 : 5),
     profile: command.profile,
     only: command.only,
+    build: command.build,
     log,
   };
   try {
