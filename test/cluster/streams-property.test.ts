@@ -266,7 +266,9 @@ describe('leases and streams in redis, whatever comes between', function () {
     }
 
     function checkFollower(segments: readonly Segment[]): void {
-      for (const { after, batches: given } of segments) {
+      for (const [index, { after, batches: given, reset }] of segments.entries()) {
+        const next = segments[index + 1]?.after;
+        if (reset && after && next) assert.notEqual(next.epoch, after.epoch, 'a reset without need');
         let at = after;
         for (const batch of given) {
           assert.deepEqual(
