@@ -1,11 +1,12 @@
 import { HISTORY_DEFAULT } from '../../shared/events.ts';
+import { isoMicroseconds } from '../../shared/log-batch.ts';
 import type { LogEntry } from '../../shared/log-entry.ts';
 import type { SshTarget } from '../ssh/types.ts';
 import type { LogFilter } from './filter.ts';
 import type { JournalQuery, JournalSource } from './journal/commands.ts';
 import { cursorKey, readCursorKey, seekCursor } from './journal/cursor.ts';
 import type { JournalReader } from './journal/reader.ts';
-import { isoMicroseconds, type JournalRecord } from './journal/record.ts';
+import type { JournalRecord } from './journal/record.ts';
 import { newestJournal } from './journal/resume.ts';
 
 export interface HistoryDeps {
@@ -26,10 +27,20 @@ export interface HistoryRequest {
   filter: LogFilter | null;
 }
 
+export interface HistoryPage {
+  entries: LogEntry[];
+  /** Whether more may follow in the direction of the page. */
+  hasMore: boolean;
+  /** With a filter and `hasMore`: id of the last line looked at, from which the next page goes on. */
+  next?: string;
+}
+
 /** Lines looked at for one page; a filter that matches less gets a page that is not full, with hasMore. */
 const SCAN_MAX = 200_000;
 /** Time for one page, in ms. */
 const PAGE_MS = 15_000;
+/** Continuations held while their entry is looked for backwards; what is further from its entry is judged alone. */
+const HELD_MAX = 1000;
 
 interface Collecting {
   /** Not part of the page, where it comes first. */
@@ -44,6 +55,48 @@ interface Collecting {
   until: string | null;
 }
 
+/** Passes entries through a filter in the direction they are read. */
+interface Sieve {
+  /** @returns what passes of this entry and of those that waited for it, in reading order */
+  push(entry: LogEntry): LogEntry[];
+  /** What still waits at the end of the journal. */
+  end(): LogEntry[];
+}
+
+/**
+ * A filter wants an entry before its continuations. Backwards they come first, so they are held until their entry is
+ * known, and at the end the filter is left with the newest entry, for a viewer that goes on live behind it.
+ */
+function createSieve(filter: LogFilter | null, reverse: boolean): Sieve {
+  if (!filter || !reverse)
+    return { push: (entry) => (!filter || filter(entry) ? [entry] : []), end: () => [] };
+  /** Newest first, the order of reading. */
+  let held: LogEntry[] = [];
+  let newest: LogEntry | null = null;
+
+  const release = (head: LogEntry | null): LogEntry[] => {
+    const group = head ? [...held, head] : held;
+    held = [];
+    return group.reverse().filter(filter).reverse();
+  };
+
+  return {
+    push(entry) {
+      if (entry.continuation !== true) {
+        newest ??= entry;
+        return release(entry);
+      }
+      held.push(entry);
+      return held.length > HELD_MAX ? release(null) : [];
+    },
+    end() {
+      const rest = release(null);
+      if (newest) filter(newest);
+      return rest;
+    },
+  };
+}
+
 /**
  * Reads entries in one direction until `limit` of them pass the filter. Stops the remote side as soon as it has enough.
  * @returns the entries in reading order, and whether more may follow
@@ -53,31 +106,42 @@ async function collect(
   query: JournalQuery,
   options: Collecting,
   signal: AbortSignal,
-): Promise<{ entries: LogEntry[]; hasMore: boolean }> {
+): Promise<HistoryPage> {
   const enough = new AbortController();
   const ending = AbortSignal.any([signal, enough.signal, AbortSignal.timeout(PAGE_MS)]);
   const entries: LogEntry[] = [];
   let scanned = 0;
   let hasMore = false;
   let over = false;
+  const sieve = createSieve(options.filter, query.reverse === true);
+  let full = false;
+  let seen: string | undefined;
+  const take = (passed: readonly LogEntry[]) => {
+    for (const entry of passed) {
+      if (entries.length < options.limit) entries.push(entry);
+      else full = true;
+    }
+    hasMore ||= full;
+  };
   for await (const records of deps.reader.read(deps.target, query, ending)) {
     if (scanned === 0 && records[0] && cursorKey(records[0].cursor) === options.skipKey) records.shift();
     scanned += records.length + 1;
     for (const entry of deps.toEntries(records)) {
+      seen = entry.id;
       const time = entry.time ?? '';
       const early = options.since !== null && time < options.since;
       if (early && query.reverse) over = true;
       if (early || (options.until !== null && time > options.until)) continue;
-      if (options.filter && !options.filter(entry)) continue;
-      if (entries.length < options.limit) entries.push(entry);
-      else hasMore = true;
+      take(sieve.push(entry));
     }
     if (scanned > SCAN_MAX && !over) hasMore = true;
     if (hasMore || over) break;
   }
   if (ending.aborted && !signal.aborted) hasMore = true;
   enough.abort();
-  return { entries, hasMore };
+  take(sieve.end());
+  const next = full ? entries.at(-1)?.id : seen;
+  return { entries, hasMore, ...(options.filter && hasMore && next !== undefined ? { next } : {}) };
 }
 
 /**
@@ -88,7 +152,7 @@ export async function historyPage(
   deps: HistoryDeps,
   request: HistoryRequest,
   signal: AbortSignal,
-): Promise<{ entries: LogEntry[]; hasMore: boolean }> {
+): Promise<HistoryPage> {
   const { before, after, sinceUs, untilUs, filter } = request;
   const limit = request.limit ?? HISTORY_DEFAULT;
   const forward = before === undefined && (after !== undefined || sinceUs !== undefined);
@@ -105,7 +169,7 @@ export async function historyPage(
     until: untilUs === undefined ? null : isoMicroseconds(untilUs),
   };
   const page = await collect(deps, query, { skipKey: key, limit, filter, ...bounds }, signal);
-  return { entries: forward ? page.entries : page.entries.reverse(), hasMore: page.hasMore };
+  return forward ? page : { ...page, entries: page.entries.reverse() };
 }
 
 /** The newest `lines` entries that pass the filter, oldest first. */

@@ -5,7 +5,7 @@ import type { Logger } from '../core/types.ts';
 import type { SshPool, SshTarget } from '../ssh/types.ts';
 import { toEntry } from './entry.ts';
 import { createFilter } from './filter.ts';
-import { historyPage } from './history.ts';
+import { type HistoryPage, historyPage } from './history.ts';
 import { createJournalReader } from './journal/reader.ts';
 import type { JournalRecord } from './journal/record.ts';
 import { createPositionCodec } from './position.ts';
@@ -25,7 +25,7 @@ export interface LogService {
     unit: string,
     request: Omit<LogHistory, 'service'>,
     signal: AbortSignal,
-  ): Promise<{ entries: LogEntry[]; hasMore: boolean }>;
+  ): Promise<HistoryPage>;
   /** Every entry of a span of time, oldest first, as fast as it is taken [LOG-8]. @throws AppError as history */
   download(session: ViewerSession, unit: string, request: DownloadRequest): AsyncGenerator<CompleteLogEntry>;
   /** Follows a host's journal from now on by field matches; for the status feed. @throws AppError as JournalReader.read */

@@ -42,6 +42,29 @@ describe('the filter of a viewer', () => {
     });
   }
 
+  it('lets continuations follow the entry above them', () => {
+    const more = (line: string) => ({ ...entry(line), continuation: true });
+    const lines = [
+      more('  of an entry before'),
+      entry('ERROR boom', 'error'),
+      more('  at frame one'),
+      more('  at frame two'),
+      entry('INFO fine', 'info'),
+      more('  wrapped text'),
+      entry('plain text'),
+      more('  more of it'),
+    ];
+    const passed = (request: Parameters<typeof createFilter>[0]) => {
+      const filter = createFilter(request);
+      return lines.flatMap((line, index) => (filter?.(line) ? [index] : []));
+    };
+    assert.deepEqual(passed({ level: 'error' }), [0, 1, 2, 3, 6, 7]);
+    assert.deepEqual(passed({ grep: 'boom' }), [1, 2, 3]);
+    assert.deepEqual(passed({ grep: 'frame two' }), [3]);
+    assert.deepEqual(passed({ grep: 'wrapped', level: 'error' }), []);
+    assert.deepEqual(passed({ grep: 'fine|wrapped', level: 'info' }), [4, 5]);
+  });
+
   it('takes time in proportion to the line, whatever the pattern', () => {
     const filter = createFilter({ grep: '(a+)+$' });
     const time = (length: number) => {

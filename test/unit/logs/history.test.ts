@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { LogFilter } from '../../../server/logs/filter.ts';
+import { createFilter, type LogFilter } from '../../../server/logs/filter.ts';
 import { type HistoryRequest, historyPage, recentEntries } from '../../../server/logs/history.ts';
 import { cursorKey } from '../../../server/logs/journal/cursor.ts';
 import {
@@ -117,6 +117,65 @@ describe('a page of history', () => {
     };
     await page({ limit: 10 });
     assert.ok(read <= 21, `${read} lines read`);
+  });
+
+  describe('with entries of several lines', () => {
+    // Four entries of five lines: the head, which the filter knows, and four that go with it.
+    const filter = (request: Parameters<typeof createFilter>[0]) => createFilter(request);
+    const grouped = () => ({
+      ...deps(),
+      toEntries: (records: Parameters<typeof fakeEntries>[0]) =>
+        fakeEntries(records).map((entry) => {
+          const n = Number(entry.line.slice(5));
+          const level = n % 10 === 1 ? ('error' as const) : ('info' as const);
+          return n % 5 === 1 ? { ...entry, level } : { ...entry, continuation: true };
+        }),
+    });
+    const ask = async (request: Partial<HistoryRequest>) => {
+      const { entries, ...rest } = await historyPage(grouped(), { filter: null, ...request }, never);
+      return { lines: lineNumbers(entries), ...rest };
+    };
+
+    for (const chunk of [1, 3, 7, 100]) {
+      it(`[SIO-5] a level passes entries with all their lines in both directions, in chunks of ${chunk}`, async () => {
+        journal = createFakeJournal({ chunk });
+        writeLines(journal, 40);
+        const errors = [1, 11, 21, 31].flatMap((first) => span(first, first + 4));
+        assert.deepEqual((await ask({ filter: filter({ level: 'error' }) })).lines, errors);
+        assert.deepEqual((await ask({ filter: filter({ level: 'error' }), sinceUs: us(1) })).lines, errors);
+        assert.deepEqual(
+          (await ask({ filter: filter({ grep: 'line 1$' }) })).lines,
+          span(1, 5),
+          'the pattern finds a head',
+        );
+        assert.deepEqual((await ask({ filter: filter({ grep: 'line 14$' }) })).lines, [14]);
+        assert.deepEqual((await ask({ filter: filter({ grep: 'line 18$', level: 'error' }) })).lines, []);
+      });
+    }
+
+    it('[SIO-2] leaves the filter with the newest entry, for the live lines behind the page', async () => {
+      const goesOn = async (count: number) => {
+        journal = createFakeJournal({ chunk: 7 });
+        writeLines(journal, count);
+        const level = filter({ level: 'error' });
+        await recentEntries(grouped(), { lines: 50, filter: level }, never);
+        return level?.({ id: 'x', line: 'at frame', continuation: true });
+      };
+      assert.equal(await goesOn(33), true);
+      assert.equal(await goesOn(38), false);
+    });
+
+    it('[SIO-5] a page in which nothing matched says where the next one goes on', async () => {
+      for (let part = 0; part < 21; part++) writeLines(journal, 10_000);
+      const none = await ask({ filter: filter({ grep: 'line 7$' }) });
+      assert.deepEqual([none.lines, none.hasMore], [[], true]);
+      const before = none.next?.slice(8);
+      assert.ok(before);
+      const found = await ask({ filter: filter({ grep: 'line 7$' }), before });
+      assert.deepEqual([found.lines, found.hasMore, found.next], [[7], false, undefined]);
+      const full = await ask({ filter: filter({ grep: 'line [1-5]$' }), before: key(50), limit: 2 });
+      assert.deepEqual([full.lines, full.hasMore, full.next?.slice(8)], [[4, 5], true, key(4)]);
+    }).timeout(60_000);
   });
 
   it('[SIO-2] the newest lines, oldest first, also through a filter', async () => {
