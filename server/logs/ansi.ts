@@ -117,3 +117,11 @@ export function sanitize(text: string): string {
   }
   return Buffer.from(out.buffer, 0, length * 2).toString('utf16le');
 }
+
+/** Everything in UNSAFE that JSON leaves as it is (RFC 8259 section 7 only asks for the codes below 0x20), global. */
+const UNSAFE_IN_JSON = /[\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g;
+
+/** A JSON text in which no character acts on a terminal or reorders text: the same value, with more `\u` escapes. */
+export function escapeUnsafe(json: string): string {
+  return json.replace(UNSAFE_IN_JSON, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}

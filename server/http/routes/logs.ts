@@ -7,6 +7,8 @@ import { type CompleteLogEntry, levelSchema } from '../../../shared/log-entry.ts
 import { normalizeUnit } from '../../../shared/unit-name.ts';
 import { clientAddress } from '../../core/client-address.ts';
 import { AppError } from '../../core/errors.ts';
+import { createSlots } from '../../core/slots.ts';
+import { escapeUnsafe, sanitize } from '../../logs/ansi.ts';
 import { requireSession } from '../guards.ts';
 import { requestIdOf } from '../request-context.ts';
 import type { HttpDeps, LogDownloadRequest } from '../types.ts';
@@ -28,25 +30,42 @@ const querySchema = z.object({
   format: z.enum(['ndjson', 'txt']).default('ndjson'),
 });
 
+/**
+ * Downloads that one session may have going on at an instance: each is a process on the host for as long as the client
+ * takes to read, and holds one of its channels.
+ */
+const DOWNLOADS = { slots: 3, waiting: 0 };
+/** How often a download looks whether its session still lives, in ms: a logout ends it within 1 s, like a socket [SIO-8]. */
+const SESSION_POLL_MS = 500;
+
 /** Text gathered before it is written, in characters: few large writes instead of one a line. */
 const CHUNK = 64 * 1024;
 
+/** Further lines of one message stand indented, so that none can pass for an entry of its own. */
+const INDENT = '\n    ';
+
+/**
+ * ndjson has every character of the line, those that act on a terminal as JSON escapes. txt is for reading: the same
+ * characters are made visible or, where they belong to an escape sequence, left out.
+ */
 const FORMATS = {
   ndjson: {
     contentType: 'application/x-ndjson; charset=utf-8',
-    write: (entry: CompleteLogEntry) => `${JSON.stringify(entry)}\n`,
+    write: (entry: CompleteLogEntry) => `${escapeUnsafe(JSON.stringify(entry))}\n`,
   },
   txt: {
     contentType: 'text/plain; charset=utf-8',
-    write: (entry: CompleteLogEntry) => `${entry.time} ${entry.identifier} ${entry.line}\n`,
+    write: ({ time, identifier, line }: CompleteLogEntry) =>
+      `${time} ${sanitize(identifier)} ${sanitize(line)}`.replace(/\r?\n/g, INDENT).concat('\n'),
   },
 } as const;
 
 /** Download of a unit's journal [LOG-8]; reads the host only as fast as the client takes it. */
 export function logRoutes(deps: HttpDeps): Router {
   const router = Router();
+  const downloads = createSlots(DOWNLOADS);
   router.get('/api/logs/:service', async (req, res) => {
-    const { session } = await requireSession(req, deps.sessions);
+    const { session, token } = await requireSession(req, deps.sessions);
     const service = normalizeUnit(req.params.service);
     if (service === null || !(session.units ?? deps.config.allowedUnits).includes(service)) {
       throw new AppError('invalid_service');
@@ -54,6 +73,13 @@ export function logRoutes(deps: HttpDeps): Router {
     const { format, ...query } = parseInput(querySchema, req.query);
     const gone = new AbortController();
     res.once('close', () => gone.abort());
+    if (res.destroyed) return;
+    const free = await downloads.take(session.id, gone.signal);
+    const watch = setInterval(() => {
+      // While the store is away nothing is decided, as for sockets.
+      const found = deps.sessions.get(token).catch(() => session);
+      void found.then((still) => still ?? gone.abort());
+    }, SESSION_POLL_MS);
 
     const request: LogDownloadRequest = {
       session,
@@ -63,16 +89,19 @@ export function logRoutes(deps: HttpDeps): Router {
       signal: gone.signal,
     };
     const entries = deps.downloads.download(request)[Symbol.asyncIterator]();
-    // The first entry before the headers: what fails until then is answered as an error.
-    const first = await entries.next();
-    res.set({
-      'Content-Type': FORMATS[format].contentType,
-      'Content-Disposition': `attachment; filename="${service.replace(/[^A-Za-z0-9._@-]/g, '_')}.${format}"`,
-      'Cache-Control': 'no-store',
-    });
     try {
-      await pipeline(Readable.from(chunks(first, entries, FORMATS[format].write)), res);
+      // The first entry before the headers: what fails until then is answered as an error.
+      const first = await entries.next();
+      if (gone.signal.aborted) throw new AppError('invalid_session');
+      res.set({
+        'Content-Type': FORMATS[format].contentType,
+        'Content-Disposition': `attachment; filename="${service.replace(/[^A-Za-z0-9._@-]/g, '_')}.${format}"`,
+        'Cache-Control': 'no-store',
+      });
+      const lines = Readable.from(chunks(first, entries, FORMATS[format].write));
+      await pipeline(lines, res, { signal: gone.signal });
     } catch (error) {
+      if (!res.headersSent) throw error;
       // The connection is cut, so the client sees that the file is not complete.
       if (!gone.signal.aborted) {
         deps.logger.warn('Download broke off', {
@@ -83,7 +112,9 @@ export function logRoutes(deps: HttpDeps): Router {
         });
       }
     } finally {
+      clearInterval(watch);
       gone.abort();
+      free();
       await entries.return?.();
     }
   });

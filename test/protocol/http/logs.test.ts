@@ -53,9 +53,10 @@ describe('HTTP log download', () => {
       lines.map((line) => JSON.parse(line)),
       [entry(0), entry(1), entry(2)],
     );
-    const { session, signal, ...asked } = requests[0] ?? assert.fail('no request');
+    const { session, signal, clientAddress, ...asked } = requests[0] ?? assert.fail('no request');
     assert.equal(session.target.host, 'h');
     assert.ok(signal instanceof AbortSignal);
+    assert.equal(clientAddress, '127.0.0.1');
     assert.deepEqual(asked, {
       service: 'execution',
       since: Date.UTC(2026, 0, 1),
@@ -66,6 +67,35 @@ describe('HTTP log download', () => {
     const txt = await fetch(`${http.url}/api/logs/execution?format=txt`, { headers: auth });
     assert.match(txt.headers.get('content-type') ?? '', /text\/plain/);
     assert.equal((await txt.text()).split('\n')[0], '2026-01-02T03:04:05.000006Z geth line 0');
+  });
+
+  it('[LOG-8] hands out nothing that acts on a terminal, and loses nothing of the line', async () => {
+    const hostile =
+      '\u001b[31mred\u001b[0m \u001b]0;title\u0007 \u009b2J \u202egnp.exe\u202c \u2028 nul \u0000 bell \u0007 del \u007f';
+    const forged = 'first\n2026-01-02T03:04:05.000007Z sshd Accepted password';
+    await start(async function* () {
+      yield entry(1, hostile);
+      yield entry(2, forged);
+    });
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what must not be there
+    const acting = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/;
+    const read = async (format: string) =>
+      (await fetch(`${http.url}/api/logs/execution?format=${format}`, { headers: auth })).text();
+    const ndjson = await read('ndjson');
+    assert.doesNotMatch(ndjson, acting);
+    const lines = ndjson.trimEnd().split('\n');
+    assert.deepEqual(
+      lines.map((line) => (JSON.parse(line) as CompleteLogEntry).line),
+      [hostile, forged],
+    );
+    const txt = await read('txt');
+    assert.doesNotMatch(txt, acting);
+    const stamp = '2026-01-02T03:04:05.000006Z geth';
+    assert.equal(
+      txt,
+      `${stamp} red   <U+202E>gnp.exe<U+202C> <U+2028> nul \u2400 bell \u2407 del \u2421\n` +
+        `${stamp} first\n    2026-01-02T03:04:05.000007Z sshd Accepted password\n`,
+    );
   });
 
   it('[LOG-8] answers an empty journal with an empty file', async () => {
