@@ -72,11 +72,28 @@ export function createStreamFollower(deps: { redis: RedisConnections; logger: Lo
     }
   }
 
+  /**
+   * After an outage: whoever follows an epoch that is over starts anew. A server that lost its data may have a clock that is
+   * behind, so that the next epoch's numbers never reach the place where the follower waits.
+   */
+  async function resetLost(): Promise<void> {
+    for (const [name, group] of [...followers]) {
+      const epoch = await redis.run((commands) => commands.hget(keys.streamHead(name), 'epoch'));
+      for (const follower of [...group]) {
+        if ((follower.after?.epoch ?? null) === epoch) continue;
+        drop(follower);
+        follower.handler.onReset();
+      }
+    }
+  }
+
   async function run(): Promise<void> {
     const client = redis.blocking();
     blocking = client;
     let connected = false;
+    let doubtful = false;
     client.on('ready', () => {
+      doubtful ||= connected;
       connected = false;
     });
     while (!stopping.signal.aborted) {
@@ -92,9 +109,12 @@ export function createStreamFollower(deps: { redis: RedisConnections; logger: Lo
           blockedId = Number(await client.call('CLIENT', 'ID'));
           connected = true;
         }
+        if (doubtful) await resetLost();
+        doubtful = false;
         await readOnce(client);
       } catch (error) {
         blockedId = null;
+        doubtful ||= connected;
         connected = false;
         if (stopping.signal.aborted) break;
         logger.debug('stream read failed', { error: String(error) });
