@@ -79,7 +79,10 @@ export async function createRelay(
   }
 
   function kill(socket: Socket): void {
-    if (!socket.destroyed) socket.resetAndDestroy();
+    if (socket.destroyed) return;
+    // libuv refuses to reset a connection whose end is on its way, and Node then never closes it.
+    if (socket.writableEnded) socket.destroy();
+    else socket.resetAndDestroy();
   }
 
   const server = createServer({ allowHalfOpen: true }, (near) => {

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type JournalRecord, messageOf } from '../lab/journal.ts';
@@ -6,7 +7,7 @@ import { addVerdicts, checkHistory, percentile, type Verdict } from './checker.t
 import { createLines, type Lines } from './lines.ts';
 import { createProduction, type Production } from './production.ts';
 import { createRandom } from './random.ts';
-import { createRig, type Hosts } from './rig.ts';
+import { createRig, type Hosts, type Rig } from './rig.ts';
 import { calm, type Scenario, type Size, type Stage } from './scenario.ts';
 import { createAudience, createViewer, describeErrors } from './viewers.ts';
 
@@ -133,6 +134,7 @@ export async function runScenario(options: RunOptions): Promise<Outcome> {
     notes.push(
       `RSS ${rss.map((bytes, n) => `${mebibytes(atRest[n] ?? 0)}→${mebibytes(bytes)}`).join(' ')} MiB`,
     );
+    notes.push(`ownerships ${ownerships(rig)}`);
     const errors = describeErrors(audience.viewers);
     if (errors) notes.push(`errors seen: ${errors}`);
 
@@ -168,17 +170,25 @@ export async function runScenario(options: RunOptions): Promise<Outcome> {
   }
 }
 
-/** Waits until nothing runs on the hosts any more. */
+/** Waits until nothing runs on the hosts any more, nor begins again within a second. */
 async function quiet(lab: Hosts, notes: string[], violations: string[]): Promise<void> {
   const left = performance.now();
   const running = () => lab.hosts.reduce((sum, host) => sum + host.countProcesses(/journalctl/), 0);
-  await waitFor('no journalctl on the hosts', () => running() === 0, {
-    timeoutMs: LEAVE_MS,
-    everyMs: 100,
-  }).then(
-    () => notes.push(`hosts quiet ${((performance.now() - left) / 1000).toFixed(1)} s after the last viewer`),
+  let since: number | null = null;
+  const probe = () => {
+    since = running() > 0 ? null : (since ?? performance.now());
+    return since !== null && performance.now() - since > 1000;
+  };
+  await waitFor('no journalctl on the hosts', probe, { timeoutMs: LEAVE_MS, everyMs: 100 }).then(
+    () => notes.push(`hosts quiet ${(((since ?? left) - left) / 1000).toFixed(1)} s after the last viewer`),
     () => violations.push(`${running()} journalctl still run 30 s after the last viewer has left`),
   );
+}
+
+/** How often an instance became the owner of a stream, by the instances' own logs. */
+function ownerships(rig: Rig): number {
+  const logs = rig.instances.map(({ logFile }) => readFileSync(logFile, 'utf8'));
+  return logs.join('').split('stream is owned here').length - 1;
 }
 
 async function turns(stage: Stage, scenario: Scenario, log: (line: string) => void): Promise<void> {

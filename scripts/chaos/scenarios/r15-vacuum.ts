@@ -16,8 +16,10 @@ export const r15Vacuum: Scenario = {
     const owner = await rig.owner();
     const mark = audience.mark();
     await owner.kill();
+    // Only full journal files are vacuumed: after the rotation the truth cannot grow by a line that goes unnoticed.
+    await host?.rotate();
     await stage.remember();
-    await host?.vacuum();
+    await host?.exec(['journalctl', '--vacuum-size=1']);
     stage.tookOver(await mark.passed({ timeoutMs: RECOVERY_MS }));
     await owner.start();
     await audience.goHome();
