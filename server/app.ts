@@ -22,6 +22,12 @@ import type { App } from './process.ts';
 import { createCanary } from './redis/canary.ts';
 import { createRedis } from './redis/connections.ts';
 import { keys } from './redis/keys.ts';
+import { createMemoryHistory, createRedisHistory } from './rooms/history.ts';
+import { createHub } from './rooms/hub.ts';
+import { createMemoryPresence, createRedisPresence } from './rooms/presence.ts';
+import { createGrants } from './rooms/tokens/grants.ts';
+import { createJwts } from './rooms/tokens/jwt.ts';
+import { createRoomTokens } from './rooms/tokens/room-token.ts';
 import {
   createHostKeyPolicy,
   createMemoryHostKeyPins,
@@ -43,6 +49,9 @@ import { createStatusFeed } from './status/feed.ts';
 import { createMemoryBoard } from './status/memory-board.ts';
 import { createProber } from './status/prober.ts';
 import { createRedisBoard } from './status/redis-board.ts';
+import { createNexusDialect } from './websocket/dialects/nexus.ts';
+import { createWebSockets } from './websocket/server.ts';
+import type { Dialect } from './websocket/types.ts';
 
 /** The composition root: the only place that builds services and wires them to each other. */
 export async function createApp(config: Config, logger: Logger): Promise<App> {
@@ -123,7 +132,38 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
   });
   lifecycle.add('status', status);
 
+  // Rooms
+  const hub = createHub({
+    instanceId,
+    bus,
+    presence: redis ? createRedisPresence({ redis, instanceId }) : createMemoryPresence({ instanceId }),
+    history: redis ? createRedisHistory({ redis }) : createMemoryHistory(),
+    maxPayloadBytes: config.maxPayloadBytes,
+    logger,
+    onDelivered: (members, count) => metrics.count('tailwire_room_deliveries_total', {}, members * count),
+  });
+  lifecycle.add('rooms', hub);
+  const jwts = config.jwtSecret === undefined ? null : createJwts({ secret: config.jwtSecret });
+  const roomTokens = config.hmacSecret === undefined ? null : createRoomTokens({ secret: config.hmacSecret });
+  // Asked in this order: the first that knows an address has it. One line for each dialect.
+  const dialects: readonly Dialect[] = [createNexusDialect({ hub, jwts })];
+  for (const { name, off } of dialects) if (off) logger.warn(`The ${name} dialect is off: ${off}.`);
+
   // The edges
+  const webSockets = createWebSockets({
+    dialects,
+    originAllowed: originPolicy,
+    proxyTrust: trust,
+    logger,
+    maxPayloadBytes: config.maxPayloadBytes,
+    messageRate: config.messageRate,
+    heartbeatIntervalMs: config.heartbeatIntervalMs,
+    clientTimeoutMs: config.clientTimeoutMs,
+    onError: (code) => metrics.count('tailwire_errors_total', { code }),
+    onMessage: (dialect) => metrics.count('tailwire_websocket_messages_total', { dialect }),
+    onClose: (dialect, code) =>
+      metrics.count('tailwire_websocket_closes_total', { dialect, code: String(code) }),
+  });
   const watch = createSessionWatch({
     store: sessions,
     onEnd: (end) => bus.publish('session_end', end),
@@ -138,6 +178,10 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
     logs,
     status,
     prove: logins.prove,
+    hub,
+    grants: createGrants({ jwts, roomTokens }),
+    // Anybody with a host of their own can get a session, so in production a room takes a token.
+    sessionRooms: !config.production,
     watch: (token: string, session: Session) => watch.register(token, session),
     io,
     bus,
@@ -197,7 +241,10 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
       };
       return { ready: Object.values(checks).every(Boolean), checks };
     },
-    counts: () => ({ rooms: 0, clients: gateway.connections() }),
+    counts: () => ({
+      rooms: hub.stats().rooms,
+      clients: gateway.connections() + webSockets.connections(),
+    }),
     dashboardDir: join(packageRoot(), 'dashboard', 'out'),
   });
 
@@ -209,10 +256,14 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
     // Node has taken its own listeners off: a client that resets the connection now would end the process.
     socket.on('error', () => socket.destroy());
     if (gateway.handles(request)) gateway.upgrade(request, socket, head);
-    else socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+    else webSockets.upgrade(request, socket, head);
   });
 
   metrics.readAtScrape('tailwire_sockets', { kind: 'socketio' }, () => gateway.connections());
+  for (const { name } of dialects) {
+    metrics.readAtScrape('tailwire_sockets', { kind: name }, () => webSockets.connections(name));
+  }
+  metrics.readAtScrape('tailwire_rooms', {}, () => hub.stats().rooms);
   metrics.readAtScrape('tailwire_ssh_connections', {}, () => pool.stats().connections);
   metrics.readAtScrape('tailwire_ssh_channels', {}, () => pool.stats().channels);
   metrics.readAtScrape('tailwire_streams_owned', {}, () => logs.stats().owned);
@@ -231,7 +282,13 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
         server.closeAllConnections();
         return new Promise<void>((resolve) => server.close(() => resolve()));
       });
-      lifecycle.add('gateway', gateway, { timeoutMs: 4000 });
+      lifecycle.add(
+        'connections',
+        async () => void (await Promise.all([gateway.stop(), webSockets.stop()])),
+        {
+          timeoutMs: 4000,
+        },
+      );
       const { port } = server.address() as AddressInfo;
       const scheme = config.tlsCert ? 'https' : 'http';
       const host = config.host.includes(':') ? `[${config.host}]` : config.host;

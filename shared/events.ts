@@ -67,6 +67,44 @@ export const subscribeStatusSchema = z.object({ interval: z.number().finite().nu
 export type SubscribeStatus = z.input<typeof subscribeStatusSchema>;
 
 export interface Authenticated {
+/** Rooms [SIO-10]: the same ones that the plain WebSocket dialects use. */
+const room = z.string();
+
+export const joinRoomSchema = z.object({
+  room,
+  /** A room token (WS-2) or a JWT (WS-1); not needed again for rooms that an earlier one opens. */
+  token: z.string().min(1).max(MAX_TOKEN).nullish(),
+  /** Resume behind this message id, in rooms that keep a history. */
+  after: z.string().min(1).max(MAX_POSITION).nullish(),
+});
+export type JoinRoom = z.input<typeof joinRoomSchema>;
+
+export const leaveRoomSchema = z.object({ room });
+export type LeaveRoom = z.input<typeof leaveRoomSchema>;
+
+export const publishRoomSchema = z.object({ room, data: z.unknown() });
+export type PublishRoom = z.input<typeof publishRoomSchema>;
+
+export const roomPresenceSchema = z.object({ room });
+export type RoomPresenceRequest = z.input<typeof roomPresenceSchema>;
+
+export interface RoomMessage {
+  room: string;
+  from: string;
+  data: unknown;
+  /** ISO 8601 UTC, ms. */
+  timestamp: string;
+  id: string;
+}
+
+export interface RoomPresence {
+  room: string;
+  /** Members on all instances. */
+  count: number;
+  /** Names of members; of large rooms not all. */
+  who: string[];
+}
+
   host: string;
   username: string;
   /** ISO 8601 UTC. */
@@ -102,7 +140,13 @@ export interface Failure {
   error: ErrorPayload;
 }
 export type SubscribeAck = { ok: true; recovered: boolean } | Failure;
-export type HistoryAck = { ok: true; entries: LogEntry[]; hasMore: boolean } | Failure;
+/**
+ * A page of history, oldest first. `next` comes with a filter and `hasMore`: the last line looked at, which is the
+ * `before` (or `after`) of the next page; a page in which nothing matched has no line of its own to go on from.
+ */
+export type HistoryAck = { ok: true; entries: LogEntry[]; hasMore: boolean; next?: string } | Failure;
+export type JoinAck = { ok: true; recovered?: boolean } | Failure;
+export type PresenceAck = ({ ok: true } & RoomPresence) | Failure;
 export type PlainAck = { ok: true } | Failure;
 
 export type SessionEndReason = 'logout' | 'expired' | 'revoked';
@@ -112,6 +156,8 @@ export interface ServerToClientEvents {
   log_data: (payload: LogData) => void;
   log_batch: (payload: LogBatch) => void;
   log_gap: (payload: LogGap) => void;
+  room_message: (message: RoomMessage) => void;
+  room_presence: (presence: RoomPresence) => void;
   status_update: (statuses: UnitStatus[]) => void;
   status_transition: (transition: StatusTransition) => void;
   error: (payload: ErrorPayload) => void;
@@ -124,6 +170,10 @@ export interface ClientToServerEvents {
   subscribe_logs: (request: SubscribeLogs, ack?: (answer: SubscribeAck) => void) => void;
   unsubscribe_logs: (request: UnsubscribeLogs, ack?: (answer: PlainAck) => void) => void;
   log_history: (request: LogHistory, ack: (answer: HistoryAck) => void) => void;
+  join_room: (request: JoinRoom, ack?: (answer: JoinAck) => void) => void;
+  leave_room: (request: LeaveRoom, ack?: (answer: PlainAck) => void) => void;
+  publish_room: (request: PublishRoom, ack?: (answer: PlainAck) => void) => void;
+  room_presence: (request: RoomPresenceRequest, ack?: (answer: PresenceAck) => void) => void;
   subscribe_status: (request?: SubscribeStatus, ack?: (answer: PlainAck) => void) => void;
   unsubscribe_status: (ack?: (answer: PlainAck) => void) => void;
 }

@@ -24,6 +24,22 @@ export const METRICS = {
   },
   tailwire_ready: { kind: 'gauge', help: '1 while /readyz says so.', labels: [] },
   tailwire_sockets: { kind: 'gauge', help: 'Open client connections.', labels: ['kind'] },
+  tailwire_rooms: { kind: 'gauge', help: 'Rooms with members on this instance.', labels: [] },
+  tailwire_room_deliveries_total: {
+    kind: 'counter',
+    help: 'Room messages handed to members on this instance.',
+    labels: [],
+  },
+  tailwire_websocket_messages_total: {
+    kind: 'counter',
+    help: 'Messages from plain WebSocket clients, by dialect.',
+    labels: ['dialect'],
+  },
+  tailwire_websocket_closes_total: {
+    kind: 'counter',
+    help: 'Ended plain WebSocket connections, by dialect and close code.',
+    labels: ['dialect', 'code'],
+  },
   tailwire_ssh_connections: { kind: 'gauge', help: 'Open SSH connections.', labels: [] },
   tailwire_ssh_channels: { kind: 'gauge', help: 'Open SSH channels.', labels: [] },
   tailwire_streams_owned: {

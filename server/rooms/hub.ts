@@ -280,7 +280,7 @@ export function createHub(deps: HubDeps): Hub {
       for (const name of [...(roomsOf.get(member) ?? [])]) leave(name, member);
       watches.remove(member);
     },
-    has: (name, member) => rooms.get(name)?.members.has(member) ?? false,
+    roomsOf: (member) => [...(roomsOf.get(member) ?? [])],
     watch(matches, member, options = {}) {
       if ((roomsOf.get(member)?.size ?? 0) + watches.count(member) >= ROOMS_PER_MEMBER_MAX) {
         throw new AppError('too_many_rooms');

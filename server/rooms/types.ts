@@ -91,8 +91,8 @@ export interface Hub extends Stoppable {
   leave(room: string, member: Member): void;
   /** Takes a member out of every room and ends its watches: for connections that close. */
   leaveAll(member: Member): void;
-  /** Whether the member is in the room here. */
-  has(room: string, member: Member): boolean;
+  /** The rooms that the member has joined, watches left out. */
+  roomsOf(member: Member): string[];
   /**
    * Gives a member the messages of every room whose name matches, also those that come into being later (topic
    * wildcards). In a room that it has joined as well it still gets each message once. Not part of presence.

@@ -7,6 +7,7 @@ import type { Viewer } from '../logs/viewer.ts';
 import type { Session } from '../sessions/types.ts';
 import type { StatusSubscription } from '../status/types.ts';
 import { createEngineWriter, type EngineConnection } from './engine-writer.ts';
+import { createRoomMember, type RoomMember } from './room-member.ts';
 
 /** What instances tell each other through the adapter. */
 export interface InterServerEvents {

@@ -2,7 +2,11 @@ import { z } from 'zod';
 import { errorPayload } from '../../shared/errors.ts';
 import {
   type ClientToServerEvents,
+  joinRoomSchema,
+  leaveRoomSchema,
   logHistorySchema,
+  publishRoomSchema,
+  roomPresenceSchema,
   subscribeLogsSchema,
   subscribeStatusSchema,
   unsubscribeLogsSchema,
@@ -11,7 +15,11 @@ import { AppError, toAppError } from '../core/errors.ts';
 import type { Logger } from '../core/types.ts';
 import type { Connection } from './connection.ts';
 import { authenticate } from './handlers/authenticate.ts';
+import { joinRoom } from './handlers/join-room.ts';
+import { leaveRoom } from './handlers/leave-room.ts';
 import { logHistory } from './handlers/log-history.ts';
+import { publishRoom } from './handlers/publish-room.ts';
+import { roomPresence } from './handlers/room-presence.ts';
 import { subscribeLogs } from './handlers/subscribe-logs.ts';
 import { subscribeStatus } from './handlers/subscribe-status.ts';
 import type { Handler, HandlerDeps } from './handlers/types.ts';
@@ -53,6 +61,10 @@ const ROUTES: Record<Exclude<keyof ClientToServerEvents, 'authenticate'>, Route>
     z.unknown().transform(() => undefined),
     unsubscribeStatus,
   ),
+  join_room: route(joinRoomSchema, joinRoom),
+  leave_room: route(leaveRoomSchema, leaveRoom),
+  publish_room: route(publishRoomSchema, publishRoom),
+  room_presence: route(roomPresenceSchema, roomPresence),
 };
 
 type Ack = (answer: unknown) => void;

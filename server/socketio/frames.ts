@@ -1,4 +1,6 @@
+import { createFrameCache, type Frames, textFrame } from '../core/websocket-frame.ts';
 import type { LogChunk } from '../logs/tail.ts';
+import type { HubMessage } from '../rooms/types.ts';
 
 /**
  * What goes over a Socket.IO connection for one chunk: the engine's message texts, and for WebSocket transports the ready
@@ -13,31 +15,8 @@ export interface EncodedChunk {
 
 const ENGINE_MESSAGE = '4';
 const EVENT = '2';
-/** FIN and the text opcode, RFC 6455 section 5.2. */
-const FINAL_TEXT = 0x81;
-
-/** The header of an unmasked text frame of `length` bytes (RFC 6455 section 5.2). */
-function frameHeader(length: number): Buffer {
-  if (length < 126) return Buffer.from([FINAL_TEXT, length]);
-  if (length < 65_536) {
-    const header = Buffer.from([FINAL_TEXT, 126, 0, 0]);
-    header.writeUInt16BE(length, 2);
-    return header;
-  }
-  const header = Buffer.alloc(10);
-  header[0] = FINAL_TEXT;
-  header[1] = 127;
-  header.writeBigUInt64BE(BigInt(length), 2);
-  return header;
-}
-
 export function encodePackets(packets: readonly string[]): EncodedChunk {
-  const parts: Buffer[] = [];
-  for (const packet of packets) {
-    const payload = Buffer.from(ENGINE_MESSAGE + packet);
-    parts.push(frameHeader(payload.length), payload);
-  }
-  return { packets, frames: Buffer.concat(parts) };
+  return { packets, frames: Buffer.concat(packets.map((packet) => textFrame(ENGINE_MESSAGE + packet))) };
 }
 
 /** One `log_batch` packet for a whole chunk: its body goes in as it is. */
@@ -64,4 +43,28 @@ export function encodeChunk(chunk: LogChunk, service: string, batch: boolean): E
     forms.set(name, form);
   }
   return form;
+}
+
+/** The packet of one message; its payload goes in as the text it came as. */
+const roomFrames = createFrameCache((message: HubMessage) => {
+  const { room, from, id } = message;
+  const timestamp = new Date(message.timestamp).toISOString();
+  const rest = JSON.stringify({ timestamp, id }).slice(1);
+  const head = JSON.stringify({ room, from }).slice(0, -1);
+  return `${ENGINE_MESSAGE}${EVENT}["room_message",${head},"data":${message.json},${rest}]`;
+});
+const roomChunks = new WeakMap<Frames, EncodedChunk>();
+
+/** Messages of a room as `room_message` packets, made once for all members that get the same array. */
+export function encodeRoomMessages(messages: readonly HubMessage[]): EncodedChunk {
+  const frames = roomFrames(messages);
+  let chunk = roomChunks.get(frames);
+  if (!chunk) {
+    chunk = {
+      packets: frames.texts.map((text) => text.slice(ENGINE_MESSAGE.length)),
+      frames: frames.bytes,
+    };
+    roomChunks.set(frames, chunk);
+  }
+  return chunk;
 }

@@ -13,6 +13,7 @@ import type { Session, SessionEnd } from '../sessions/types.ts';
 import { type Connection, createConnection, type GatewayServer, type GatewaySocket } from './connection.ts';
 import { dispatch } from './dispatch.ts';
 import type { HandlerDeps } from './handlers/types.ts';
+import { requireRoomRight } from './room-member.ts';
 
 /** Clients come back spread over this long when an instance drains, in ms. */
 const DRAIN_SPREAD_MS = 3000;
@@ -105,6 +106,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
   io.on('connection', (socket) => {
     const address = clientAddress(socket.request, deps.proxyTrust);
     const connection = createConnection(socket, address, (code) => deps.onError?.(code));
+    connection.member.rights.onExpired = () => roomTokenExpired(connection);
     const rate = createMessageRate(deps.messageRate);
     // Without a listener a broken packet would end the process (CVE-2024-38355). Clients can send an event of this name,
     // too: what they send with it is not looked at, since making text of it may throw.
@@ -118,18 +120,33 @@ export function createGateway(deps: GatewayDeps): Gateway {
       else if (verdict === 'close') socket.disconnect(true);
     });
     const deadline = setTimeout(() => {
-      if (connection.login) return;
+      if (connection.login || !connection.member.rights.isEmpty) return;
       connection.fail(new AppError('auth_timeout'));
       socket.disconnect(true);
     }, deps.authTimeoutMs);
     socket.on('disconnect', () => {
       clearTimeout(deadline);
       connection.release();
+      connection.member.rights.clear();
+      deps.hub.leaveAll(connection.member);
     });
     if (draining) drain(socket);
     else if (socket.data.login) adopt(connection, socket.data.login);
     delete socket.data.login;
   });
+
+  /** A room token of a connection has expired: out of the rooms it opened, and closed where nothing else keeps it. */
+  function roomTokenExpired(connection: Connection): void {
+    for (const room of deps.hub.roomsOf(connection.member)) {
+      try {
+        requireRoomRight(deps, connection, (grant) => grant.mayJoin(room));
+      } catch {
+        deps.hub.leave(room, connection.member);
+      }
+    }
+    connection.fail(new AppError('invalid_token'));
+    if (!connection.login && connection.member.rights.isEmpty) connection.socket.disconnect(true);
+  }
 
   function drain(socket: GatewaySocket): void {
     socket.emit('server_draining', { reconnectInMs: Math.round(Math.random() * DRAIN_SPREAD_MS) });

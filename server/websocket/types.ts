@@ -46,7 +46,11 @@ export interface DialectSession {
 
 /** Yes: the sub-protocol to answer with and what to do with the open connection. No: the error, before the upgrade. */
 export type Admission =
-  | { refuse: ErrorCode }
+  | {
+      refuse: ErrorCode;
+      /** HTTP status where it is not that of the error. */
+      status?: number;
+    }
   | {
       protocol?: string | undefined;
       /** Silence in ms after which the connection is cut; CLIENT_TIMEOUT where that is shorter or this is not given. */

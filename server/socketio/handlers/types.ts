@@ -1,4 +1,6 @@
 import type { LogService } from '../../logs/service.ts';
+import type { Grants } from '../../rooms/tokens/grants.ts';
+import type { Hub } from '../../rooms/types.ts';
 import type { Session, SessionStore } from '../../sessions/types.ts';
 import type { StatusFeed } from '../../status/types.ts';
 import type { Connection } from '../connection.ts';
@@ -10,6 +12,10 @@ export interface HandlerDeps {
   sessions: SessionStore;
   logs: LogService;
   status: StatusFeed;
+  hub: Hub;
+  grants: Grants;
+  /** Whether a session alone opens rooms, without a token for them. */
+  sessionRooms: boolean;
   /** Proves a session's login once for the cluster [SES-6]. @throws AppError with the code of the failed login */
   prove(session: Session, clientAddress: string): Promise<void>;
   /** Binds a session to a connection: `authenticated`, rooms, watch. */

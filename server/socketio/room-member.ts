@@ -1,0 +1,62 @@
+import { AppError } from '../core/errors.ts';
+import type { Grant, Member } from '../rooms/types.ts';
+import type { Session } from '../sessions/types.ts';
+import { type EncodedChunk, encodeRoomMessages } from './frames.ts';
+import { createRoomRights, type RoomRights } from './room-rights.ts';
+
+/** Bytes of messages that may wait for one connection, as [LOG-4] allows; rooms have no position to come back to. */
+const BACKLOG_MAX = 4 * 1024 * 1024;
+
+/** A Socket.IO connection as a member of rooms [SIO-10]. */
+export interface RoomMember extends Member {
+  readonly rights: RoomRights;
+}
+
+/** What a member needs of its connection. */
+interface Owner {
+  readonly login: { session: Session } | null;
+  readonly member: RoomMember;
+  readonly writer: { send(chunk: EncodedChunk): void; backlog(): number };
+  fail(error: AppError): void;
+}
+
+export function createRoomMember(
+  socket: { readonly id: string; readonly connected: boolean; disconnect(close: boolean): unknown },
+  owner: () => Owner,
+): RoomMember {
+  const rights = createRoomRights();
+  return {
+    id: socket.id,
+    get name() {
+      return rights.find(() => true)?.from ?? owner().login?.session.target.username ?? 'guest';
+    },
+    echo: false,
+    rights,
+    receive(messages) {
+      if (!socket.connected) return;
+      const { writer, fail } = owner();
+      if (writer.backlog() <= BACKLOG_MAX) {
+        writer.send(encodeRoomMessages(messages));
+        return;
+      }
+      fail(new AppError('slow_reader'));
+      socket.disconnect(true);
+    },
+  };
+}
+
+/**
+ * The right of a connection to a room: one of its tokens, or its session where that is enough.
+ * @throws AppError not_authenticated (neither), forbidden (not for this room)
+ */
+export function requireRoomRight(
+  deps: { sessionRooms: boolean },
+  connection: Pick<Owner, 'login' | 'member'>,
+  isEnough: (grant: Grant) => boolean,
+): { from: string } {
+  const { login, member } = connection;
+  const grant = member.rights.find(isEnough);
+  if (grant) return grant;
+  if (login && deps.sessionRooms) return { from: login.session.target.username };
+  throw new AppError(login || !member.rights.isEmpty ? 'forbidden' : 'not_authenticated');
+}

@@ -1,0 +1,119 @@
+import { isDeepStrictEqual } from 'node:util';
+import {
+  NEXUS_ACTIONS,
+  type NexusAnswer,
+  type NexusRequest,
+  nexusRequestSchema,
+} from '../../../shared/nexus.ts';
+import { AppError } from '../../core/errors.ts';
+import { parseJson } from '../../core/json.ts';
+import { createFrameCache } from '../../core/websocket-frame.ts';
+import { anyFilter, compileFilter } from '../../rooms/filter.ts';
+import { checkRoomName } from '../../rooms/room-name.ts';
+import type { Jwts } from '../../rooms/tokens/jwt.ts';
+import type { Grant, Hub, HubMessage, Member } from '../../rooms/types.ts';
+import type { Connection, Dialect, DialectSession } from '../types.ts';
+import { chooseProtocol, requestToken } from '../upgrade-request.ts';
+
+/** Different filters that one connection may have on one channel. */
+const SUBSCRIPTIONS_PER_CHANNEL = 16;
+/** Longest unknown action that is repeated to the client. */
+const ACTION_SHOWN = 64;
+
+type Filters = Record<string, unknown> | null | undefined;
+
+/** A hub message as its frame; the payload goes in as the text it came as. */
+function encode(message: HubMessage): string {
+  const channel = JSON.stringify(message.room);
+  const rest = `"data":${message.json},"timestamp":"${new Date(message.timestamp).toISOString()}","id":${JSON.stringify(message.id)}}`;
+  return message.kind === 'client'
+    ? `{"type":"message","channel":${channel},"from":${JSON.stringify(message.from)},${rest}`
+    : `{"type":"broadcast","channel":${channel},${rest}`;
+}
+
+/** Nexus channels on `/ws` [WS-1]. @param deps.jwts null: the dialect is off */
+export function createNexusDialect(deps: { hub: Hub; jwts: Jwts | null }): Dialect {
+  const { hub, jwts } = deps;
+  const frames = createFrameCache(encode);
+
+  function open(connection: Connection, grant: Grant): DialectSession {
+    const subscriptions = new Map<string, Filters[]>();
+    const answer = (message: NexusAnswer) => connection.send(JSON.stringify(message));
+    const member: Member = {
+      id: connection.id,
+      name: grant.from,
+      echo: true,
+      receive: (messages) => connection.sendFrames(frames(messages)),
+    };
+
+    function subscribe(channel: string, filters: Filters): void {
+      if (!grant.mayJoin(checkRoomName(channel))) throw new AppError('forbidden', { detail: channel });
+      const held = subscriptions.get(channel) ?? [];
+      const known = held.some((one) => isDeepStrictEqual(one ?? {}, filters ?? {}));
+      if (!known && held.length >= SUBSCRIPTIONS_PER_CHANNEL) throw new AppError('too_many_streams');
+      const all = known ? held : [...held, filters];
+      hub.join(channel, member, { filter: anyFilter(all.map(compileFilter)) });
+      subscriptions.set(channel, all);
+      answer({ type: 'subscribed', channel, ...(filters === undefined ? {} : { filters }) });
+    }
+
+    function handle(request: NexusRequest): void {
+      switch (request.action) {
+        case 'subscribe':
+          subscribe(request.channel, request.filters);
+          break;
+        case 'unsubscribe':
+          subscriptions.delete(request.channel);
+          hub.leave(request.channel, member);
+          answer({ type: 'unsubscribed', channel: request.channel });
+          break;
+        case 'publish': {
+          const { channel, payload: data } = request;
+          if (!grant.mayPublish(checkRoomName(channel))) throw new AppError('forbidden', { detail: channel });
+          hub.publish(channel, { from: grant.from, data, kind: 'client', origin: member.id });
+          break;
+        }
+        case 'ping':
+          answer({ type: 'pong', timestamp: Date.now() });
+          break;
+      }
+    }
+
+    answer({ type: 'connected', message: 'Welcome to Nexus WebSocket', userId: grant.from });
+    connection.expireAt(grant.expiresAt);
+
+    return {
+      message(data) {
+        const request = parseJson(data.toString());
+        const parsed = nexusRequestSchema.safeParse(request);
+        if (parsed.success) return handle(parsed.data);
+        const action = (request as { action?: unknown } | null)?.action;
+        if (typeof action !== 'string' || !NEXUS_ACTIONS.includes(action)) {
+          const shown = typeof action === 'string' ? action : JSON.stringify(action);
+          return answer({
+            type: 'error',
+            message: `Unknown action: ${String(shown).slice(0, ACTION_SHOWN)}`,
+            code: 'unknown_event',
+          });
+        }
+        const [issue] = parsed.error.issues;
+        throw new AppError('invalid_request', { detail: `${issue?.path.join('.')}: ${issue?.message}` });
+      },
+      fail: (error) => answer({ type: 'error', message: error.toPayload().message, code: error.code }),
+      close: () => hub.leaveAll(member),
+    };
+  }
+
+  return {
+    name: 'nexus',
+    off: jwts ? undefined : 'JWT_SECRET is not set',
+    matches: ({ path }) => path === '/ws',
+    async admit(request) {
+      const token = requestToken(request);
+      if (!token) return { refuse: 'not_authenticated' };
+      const grant = await jwts?.verify(token).catch(() => null);
+      if (!grant) return { refuse: 'invalid_token', status: 403 };
+      return { protocol: chooseProtocol(request, 'nexus'), open: (connection) => open(connection, grant) };
+    },
+  };
+}

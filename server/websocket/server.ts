@@ -1,0 +1,183 @@
+import { randomUUID } from 'node:crypto';
+import { type IncomingMessage, STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { ERRORS, type ErrorCode } from '../../shared/errors.ts';
+import type { ProxyTrust } from '../core/client-address.ts';
+import { toAppError } from '../core/errors.ts';
+import type { OriginPolicy } from '../core/origin-policy.ts';
+import { sleep } from '../core/sleep.ts';
+import type { Logger, Stoppable } from '../core/types.ts';
+import { createSocket, DEFLATE_MIN, type OpenSocket } from './connection.ts';
+import type { Admission, Dialect } from './types.ts';
+import { readUpgradeRequest } from './upgrade-request.ts';
+
+/** Fragments of one message: what real clients send, far below the 10^5 of an attack (CVE-2026-48779). */
+const FRAGMENTS_MAX = 1024;
+/** Pieces in which one frame may arrive: a MAX_PAYLOAD_BYTES message over a slow link has some hundred. */
+const CHUNKS_MAX = 4096;
+/** Answers to pings that may wait for a client which does not read. */
+const PENDING_PONGS_MAX = 16;
+/** Wait for the other side's close frame, in ms; then the connection is broken off. */
+const CLOSE_TIMEOUT_MS = 5000;
+/** Wait for the clients' close frames when the server stops, in ms. */
+const STOP_MS = 2000;
+/** Most and least time between two looks at all connections, in ms: how exact time-outs and token ends are. */
+const SWEEP_MAX_MS = 500;
+const SWEEP_MIN_MS = 25;
+/** Wait for a refused client to take the answer, in ms. */
+const REFUSAL_MS = 2000;
+
+export interface WebSocketsDeps {
+  /** In the order in which they are asked. */
+  dialects: readonly Dialect[];
+  originAllowed: OriginPolicy;
+  proxyTrust: ProxyTrust;
+  logger: Logger;
+  maxPayloadBytes: number;
+  /** Messages a second for one connection. */
+  messageRate: number;
+  heartbeatIntervalMs: number;
+  clientTimeoutMs: number;
+  onError?(code: string): void;
+  /** A connection has ended. */
+  onClose?(dialect: string, code: number): void;
+  onMessage?(dialect: string): void;
+}
+
+export interface WebSockets extends Stoppable {
+  /** Takes every upgrade request that does not belong to Socket.IO. The caller listens to the socket's errors. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** Open connections, of one dialect or of all. */
+  connections(dialect?: string): number;
+}
+
+/** Answers an upgrade request over plain HTTP, and ends its connection. */
+function refuse(socket: Duplex, code: ErrorCode, status: number = ERRORS[code].status): void {
+  const { message, hint } = ERRORS[code];
+  const body = JSON.stringify({ error: { code, message, hint } });
+  const head = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
+    'Connection: close',
+    'Content-Type: application/json',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+  // Whoever does not take the answer, or keeps its side open, is not waited for.
+  const timer = setTimeout(() => socket.destroy(), REFUSAL_MS).unref();
+  socket.once('close', () => clearTimeout(timer));
+}
+
+/** The plain WebSocket side: routes upgrades to dialects and gives their connections what all have in common [WS-5]. */
+export function createWebSockets(deps: WebSocketsDeps): WebSockets {
+  const { dialects, logger, heartbeatIntervalMs, clientTimeoutMs } = deps;
+  const open = new Set<OpenSocket>();
+  const protocols = new WeakMap<IncomingMessage, string>();
+  let stopped: Promise<void> | undefined;
+
+  const wss = new WebSocketServer({
+    noServer: true,
+    clientTracking: false,
+    maxPayload: deps.maxPayloadBytes,
+    maxFragments: FRAGMENTS_MAX,
+    maxBufferedChunks: CHUNKS_MAX,
+    handleProtocols: (_offered, request) => protocols.get(request) ?? false,
+    // Only for clients that offer it. No context is kept between messages, and windows are small: some 10 kB for a
+    // connection instead of 300.
+    perMessageDeflate: {
+      serverNoContextTakeover: true,
+      clientNoContextTakeover: true,
+      serverMaxWindowBits: 12,
+      threshold: DEFLATE_MIN,
+      concurrencyLimit: 4,
+      zlibDeflateOptions: { memLevel: 5, level: 3 },
+    },
+    ...{ closeTimeout: CLOSE_TIMEOUT_MS, maxPendingAutoPongs: PENDING_PONGS_MAX },
+  });
+
+  function accept(
+    dialect: Dialect,
+    address: string,
+    admission: Exclude<Admission, { refuse: ErrorCode }>,
+    [request, raw, head]: [IncomingMessage, Duplex, Buffer],
+  ): void {
+    if (admission.protocol !== undefined) protocols.set(request, admission.protocol);
+    wss.handleUpgrade(request, raw, head, (ws: WebSocket) => {
+      const socket = createSocket(ws, {
+        id: randomUUID(),
+        address,
+        dialect: dialect.name,
+        raw,
+        logger,
+        maxPayloadBytes: deps.maxPayloadBytes,
+        messageRate: deps.messageRate,
+        pingMs: Math.min(heartbeatIntervalMs, clientTimeoutMs / 2),
+        timeoutMs: Math.min(admission.timeoutMs ?? clientTimeoutMs, clientTimeoutMs),
+        open: admission.open,
+        onError: (code) => deps.onError?.(code),
+        onMessage: () => deps.onMessage?.(dialect.name),
+        onClosed(closed, code) {
+          open.delete(closed);
+          deps.onClose?.(dialect.name, code);
+        },
+      });
+      open.add(socket);
+      if (stopped) socket.close('going_away');
+    });
+  }
+
+  async function route(request: IncomingMessage, raw: Duplex, head: Buffer): Promise<void> {
+    if (stopped) return refuse(raw, 'draining');
+    const target = readUpgradeRequest(request, deps.proxyTrust);
+    const dialect = target && dialects.find((one) => one.matches(target));
+    if (!target || !dialect || dialect.off !== undefined) return refuse(raw, 'not_found');
+    if (!deps.originAllowed(request.headers)) return refuse(raw, 'origin_not_allowed');
+    const admission = await dialect.admit(target);
+    if ('refuse' in admission) {
+      logger.info('connection refused', {
+        dialect: dialect.name,
+        code: admission.refuse,
+        from: target.address,
+      });
+      deps.onError?.(admission.refuse);
+      return refuse(raw, admission.refuse, admission.status);
+    }
+    accept(dialect, target.address, admission, [request, raw, head]);
+  }
+
+  const period = Math.min(heartbeatIntervalMs, clientTimeoutMs) / 4;
+  const sweep = setInterval(
+    () => {
+      const now = performance.now();
+      const epochMs = Date.now();
+      for (const socket of open) socket.sweep(now, epochMs);
+    },
+    Math.max(SWEEP_MIN_MS, Math.min(SWEEP_MAX_MS, period)),
+  ).unref();
+
+  async function stop(): Promise<void> {
+    for (const socket of open) socket.close('going_away');
+    const end = performance.now() + STOP_MS;
+    while (open.size > 0 && performance.now() < end) await sleep(20);
+    clearInterval(sweep);
+    for (const socket of open) socket.terminate();
+  }
+
+  return {
+    upgrade(request, raw, head) {
+      route(request, raw, head).catch((error: unknown) => {
+        const failure = toAppError(error);
+        if (failure.code === 'internal') logger.error('upgrade failed', { cause: String(failure.cause) });
+        deps.onError?.(failure.code);
+        refuse(raw, failure.code);
+      });
+    },
+    connections(dialect) {
+      if (dialect === undefined) return open.size;
+      let count = 0;
+      for (const socket of open) if (socket.dialect === dialect) count += 1;
+      return count;
+    },
+    stop: () => (stopped ??= stop()),
+  };
+}
