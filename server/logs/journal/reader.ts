@@ -1,4 +1,5 @@
 import { AppError, toAppError } from '../../core/errors.ts';
+import { createTurns } from '../../core/turns.ts';
 import type { Logger } from '../../core/types.ts';
 import type { RemoteProcess, SshPool, SshTarget } from '../../ssh/types.ts';
 import { type JournalQuery, journalctl, lacksPermission, PERMISSION_PROBE } from './commands.ts';
@@ -27,6 +28,8 @@ const PRIVILEGES_MAX = 10_000;
  */
 export function createJournalReader(deps: { pool: SshPool; logger: Logger }): JournalReader {
   const { pool, logger } = deps;
+  /** Shared by all reads: a dozen of them at full speed would leave no room for anything else. */
+  const turn = createTurns();
   const privileges = new Map<string, { prefix: Promise<readonly string[]>; until: number }>();
 
   async function probePrivilege(target: SshTarget): Promise<readonly string[]> {
@@ -59,6 +62,7 @@ export function createJournalReader(deps: { pool: SshPool; logger: Logger }): Jo
   async function* records(process: RemoteProcess): AsyncGenerator<JournalRecord[]> {
     const splitter = createLineSplitter();
     for await (const chunk of process.stdout) {
+      await turn();
       const found: JournalRecord[] = [];
       for (const line of splitter.push(chunk)) {
         const record = decodeRecord(line);
