@@ -4,7 +4,7 @@ import type { LogEntry } from '../../../shared/log-entry.ts';
 import { allowedUnit, requireSession } from '../connection.ts';
 import type { Handler } from './types.ts';
 
-/** `log_history` [SIO-5]: one page, oldest first; reading stops when the client goes away. */
+/** `log_history` [SIO-5]: one page, oldest first; reading stops when the client goes away or its session ends. */
 export const logHistory: Handler<
   z.output<typeof logHistorySchema>,
   { entries: LogEntry[]; hasMore: boolean }
@@ -12,12 +12,12 @@ export const logHistory: Handler<
   const session = requireSession(connection);
   const unit = allowedUnit(session, deps.units, request.service);
   await deps.prove(session, connection.address);
-  const leaving = new AbortController();
-  const leave = () => leaving.abort();
-  connection.socket.once('disconnect', leave);
+  if (!connection.socket.connected) return { entries: [], hasMore: true };
+  const read = new AbortController();
+  connection.reads.add(read);
   try {
-    return await deps.logs.history(session, unit, request, leaving.signal);
+    return await deps.logs.history(session, unit, request, read.signal);
   } finally {
-    connection.socket.off('disconnect', leave);
+    connection.reads.delete(read);
   }
 };

@@ -2,15 +2,46 @@ import type { z } from 'zod';
 import { type subscribeLogsSchema, TAIL_DEFAULT } from '../../../shared/events.ts';
 import { AppError } from '../../core/errors.ts';
 import { sleep } from '../../core/sleep.ts';
-import { allowedUnit, requireSession, SUBSCRIPTIONS_MAX } from '../connection.ts';
+import type { Viewer } from '../../logs/viewer.ts';
+import type { Session } from '../../sessions/types.ts';
+import {
+  allowedUnit,
+  type Connection,
+  type LogSubscription,
+  requireSession,
+  SUBSCRIPTIONS_MAX,
+} from '../connection.ts';
 import { createLogSink } from '../log-sink.ts';
-import type { Handler } from './types.ts';
+import type { Handler, HandlerDeps } from './types.ts';
 
 /**
  * A client that wants an answer gets one within this time, in ms: then either it is subscribed or it is not. Clients
  * without ack stay subscribed while the host is tried again and again.
  */
 const ANSWER_MS = 10_000;
+
+/** Starts a subscription; whoever asks again meanwhile waits for the same one. @throws AppError too_many_streams */
+function begin(
+  deps: HandlerDeps,
+  connection: Connection,
+  session: Session,
+  unit: string,
+  request: z.output<typeof subscribeLogsSchema>,
+): LogSubscription {
+  if (connection.logs.size >= SUBSCRIPTIONS_MAX) throw new AppError('too_many_streams');
+  async function open(): Promise<Viewer | null> {
+    await deps.prove(session, connection.address);
+    if (entry.cancelled) return null;
+    const sink = createLogSink(connection, { service: request.service, batch: request.batch === true });
+    const start = { ...request, tail: request.tail ?? TAIL_DEFAULT };
+    entry.viewer = deps.logs.subscribe(session, unit, start, sink);
+    return entry.viewer;
+  }
+  const entry: LogSubscription = { viewer: null, cancelled: false, opened: Promise.resolve(null) };
+  connection.logs.set(unit, entry);
+  entry.opened = open();
+  return entry;
+}
 
 /** `subscribe_logs` [SIO-2] [SIO-4]. A repeated subscribe changes nothing and is answered as the first. */
 export const subscribeLogs: Handler<z.output<typeof subscribeLogsSchema>> = async (
@@ -20,40 +51,22 @@ export const subscribeLogs: Handler<z.output<typeof subscribeLogsSchema>> = asyn
   { wantsAck },
 ) => {
   const session = requireSession(connection);
-  const { service } = request;
-  const unit = allowedUnit(session, deps.units, service);
-  const running = connection.logs.get(unit);
-  if (running) return { recovered: (await running.recovered) ?? true };
-  if (connection.logs.size >= SUBSCRIPTIONS_MAX) throw new AppError('too_many_streams');
-
-  const entry: NonNullable<ReturnType<typeof connection.logs.get>> = {
-    viewer: null,
-    cancelled: false,
-    recovered: null,
-  };
-  connection.logs.set(unit, entry);
+  const unit = allowedUnit(session, deps.units, request.service);
+  const entry = connection.logs.get(unit) ?? begin(deps, connection, session, unit, request);
   const forget = () => {
     entry.viewer?.stop();
     if (connection.logs.get(unit) === entry) connection.logs.delete(unit);
   };
   try {
-    await deps.prove(session, connection.address);
-    if (entry.cancelled) return { recovered: true };
-    const sink = createLogSink(connection, { service, batch: request.batch === true });
-    const start = { ...request, tail: request.tail ?? TAIL_DEFAULT };
-    entry.viewer = deps.logs.subscribe(session, unit, start, sink);
-    const { started } = entry.viewer;
-    entry.recovered = started.then(
-      ({ recovered }) => recovered,
-      () => true,
-    );
+    const viewer = await entry.opened;
+    if (!viewer) return { recovered: true };
     if (!wantsAck) {
-      started.catch(forget);
+      viewer.started.catch(forget);
       return { recovered: true };
     }
     const patience = new AbortController();
     const late = sleep(ANSWER_MS, patience.signal).then(() => null);
-    const answer = await Promise.race([started, late]).finally(() => patience.abort());
+    const answer = await Promise.race([viewer.started, late]).finally(() => patience.abort());
     if (entry.cancelled) return { recovered: true };
     if (!answer) throw new AppError('host_unreachable');
     return { recovered: answer.recovered };

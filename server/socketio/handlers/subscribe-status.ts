@@ -11,11 +11,11 @@ export const subscribeStatus: Handler<z.output<typeof subscribeStatusSchema>> = 
   request,
 ) => {
   const session = requireSession(connection);
-  const interval = request.interval ?? STATUS_INTERVAL_DEFAULT;
-  if (!connection.status) {
-    await deps.prove(session, connection.address);
-    if (!connection.socket.connected || connection.login?.session.id !== session.id) return {};
-  }
+  connection.statusInterval = request.interval ?? STATUS_INTERVAL_DEFAULT;
+  if (!connection.status) await deps.prove(session, connection.address);
+  // The client may have unsubscribed, gone, or asked for another interval meanwhile.
+  const interval = connection.statusInterval;
+  if (interval === null) return {};
   if (connection.status) {
     connection.status.setInterval(interval);
     return {};
