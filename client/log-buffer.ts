@@ -1,4 +1,5 @@
 import type { LogGap } from '../shared/events.ts';
+import type { PackedEntry } from '../shared/log-batch.ts';
 import { LEVELS, type Level, type LogEntry } from '../shared/log-entry.ts';
 import { completeEntry, type GapReason, type LogItem, type SharedFields } from './log-item.ts';
 
@@ -6,7 +7,7 @@ import { completeEntry, type GapReason, type LogItem, type SharedFields } from '
 export type LevelCounts = Readonly<Record<Level | 'unknown', number>>;
 
 export interface LogBuffer {
-  append(entries: readonly LogEntry[], batch?: SharedFields): void;
+  append(entries: readonly PackedEntry[], batch?: SharedFields): void;
   appendGap(gap: Pick<LogGap, 'from' | 'to'> & { reason: GapReason }): void;
   /** Makes room for older lines: four times the capacity from now on, so that nothing falls out while they are fetched. */
   grow(): void;

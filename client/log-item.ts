@@ -1,5 +1,6 @@
-import type { LogBatch, LogGap } from '../shared/events.ts';
-import type { Level, LogEntry } from '../shared/log-entry.ts';
+import type { LogGap } from '../shared/events.ts';
+import { type BatchShared, type PackedEntry, unpackEntry } from '../shared/log-batch.ts';
+import type { Level } from '../shared/log-entry.ts';
 
 /** A journal line with everything filled in that a batch leaves out. */
 export interface LogLine {
@@ -42,7 +43,7 @@ export interface LogGapItem {
 export type LogItem = LogLine | LogGapItem;
 
 /** What a batch says once for all its entries. */
-export type SharedFields = Pick<LogBatch, 'pid' | 'identifier'>;
+export type SharedFields = BatchShared;
 
 /** No fields: one frozen object for all lines without any. */
 const NO_FIELDS: Readonly<Record<string, string>> = Object.freeze({});
@@ -54,11 +55,12 @@ const NO_FIELDS: Readonly<Record<string, string>> = Object.freeze({});
  * @param batch what all entries of the batch share
  */
 export function completeEntry(
-  entry: LogEntry,
+  packed: PackedEntry,
   seq: number,
   above?: LogItem,
   batch: SharedFields = {},
 ): LogLine {
+  const entry = unpackEntry(packed, batch);
   const level = entry.level ?? null;
   const continuation = entry.continuation ?? false;
   const inherits = continuation && level === null && above?.kind === 'line';
@@ -73,8 +75,8 @@ export function completeEntry(
     target: entry.target ?? null,
     message: entry.message ?? entry.line,
     fields: entry.fields ?? NO_FIELDS,
-    pid: entry.pid ?? batch.pid ?? null,
-    identifier: entry.identifier ?? batch.identifier ?? null,
+    pid: entry.pid ?? null,
+    identifier: entry.identifier ?? null,
     continuation,
   };
 }

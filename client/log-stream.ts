@@ -1,5 +1,5 @@
 import type { LogBatch, LogGap } from '../shared/events.ts';
-import type { LogEntry } from '../shared/log-entry.ts';
+import type { PackedEntry } from '../shared/log-batch.ts';
 import { backoffDelay } from './backoff.ts';
 import type { Connection } from './connection.ts';
 import type { GatewayError } from './errors.ts';
@@ -208,7 +208,7 @@ export function createLogStream(
   }
 
   /** What a fresh start repeats comes first; with the first batch that repeats nothing it is over. */
-  function withoutHeld(entries: readonly LogEntry[]): readonly LogEntry[] {
+  function withoutHeld(entries: readonly PackedEntry[]): readonly PackedEntry[] {
     if (held === null) return entries;
     const ids = held;
     const fresh = entries.filter((entry) => !ids.has(entry.id));

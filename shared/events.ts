@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { ErrorPayload } from './errors.ts';
+import type { PackedBatch } from './log-batch.ts';
 import { type LogEntry, levelSchema } from './log-entry.ts';
 import type { StatusTransition, UnitStatus } from './node-status.ts';
 
@@ -66,7 +67,6 @@ export const STATUS_INTERVAL_MAX = 300_000;
 export const subscribeStatusSchema = z.object({ interval: z.number().finite().nullish() });
 export type SubscribeStatus = z.input<typeof subscribeStatusSchema>;
 
-export interface Authenticated {
 /** Rooms [SIO-10]: the same ones that the plain WebSocket dialects use. */
 const room = z.string();
 
@@ -105,6 +105,7 @@ export interface RoomPresence {
   who: string[];
 }
 
+export interface Authenticated {
   host: string;
   username: string;
   /** ISO 8601 UTC. */
@@ -115,12 +116,9 @@ export interface LogData extends LogEntry {
   service: string;
 }
 
-/** Entries of one frame. `pid` and `identifier` stand here where all entries share them, and not in the entries. */
-export interface LogBatch {
+/** Entries of one frame. What all entries share stands here, and not in the entries; `unpackEntry` fills them in. */
+export interface LogBatch extends PackedBatch {
   service: string;
-  pid?: number;
-  identifier?: string;
-  entries: LogEntry[];
 }
 
 /** Why lines between two positions cannot be delivered [SIO-4]. */
@@ -156,10 +154,10 @@ export interface ServerToClientEvents {
   log_data: (payload: LogData) => void;
   log_batch: (payload: LogBatch) => void;
   log_gap: (payload: LogGap) => void;
-  room_message: (message: RoomMessage) => void;
-  room_presence: (presence: RoomPresence) => void;
   status_update: (statuses: UnitStatus[]) => void;
   status_transition: (transition: StatusTransition) => void;
+  room_message: (message: RoomMessage) => void;
+  room_presence: (presence: RoomPresence) => void;
   error: (payload: ErrorPayload) => void;
   session_ended: (payload: { reason: SessionEndReason }) => void;
   server_draining: (payload: { reconnectInMs: number }) => void;
@@ -170,10 +168,10 @@ export interface ClientToServerEvents {
   subscribe_logs: (request: SubscribeLogs, ack?: (answer: SubscribeAck) => void) => void;
   unsubscribe_logs: (request: UnsubscribeLogs, ack?: (answer: PlainAck) => void) => void;
   log_history: (request: LogHistory, ack: (answer: HistoryAck) => void) => void;
+  subscribe_status: (request?: SubscribeStatus, ack?: (answer: PlainAck) => void) => void;
+  unsubscribe_status: (ack?: (answer: PlainAck) => void) => void;
   join_room: (request: JoinRoom, ack?: (answer: JoinAck) => void) => void;
   leave_room: (request: LeaveRoom, ack?: (answer: PlainAck) => void) => void;
   publish_room: (request: PublishRoom, ack?: (answer: PlainAck) => void) => void;
   room_presence: (request: RoomPresenceRequest, ack?: (answer: PresenceAck) => void) => void;
-  subscribe_status: (request?: SubscribeStatus, ack?: (answer: PlainAck) => void) => void;
-  unsubscribe_status: (ack?: (answer: PlainAck) => void) => void;
 }

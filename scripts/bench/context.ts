@@ -12,8 +12,8 @@ export interface Context {
   profile: boolean;
   /** Compiles the server before it is measured. */
   build: boolean;
-  /** Only candidates whose names contain this. */
-  only: string | null;
+  /** Only candidates whose names contain one of these; all where there is none. */
+  only: readonly string[];
   log(line: string): void;
 }
 

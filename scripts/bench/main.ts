@@ -24,7 +24,7 @@ ${Object.entries(BENCHES)
 
   --write    puts the results into docs/benchmarks.md
   --short    tiny numbers: shows that it runs, measures nothing
-  --only     only the candidates whose names contain TEXT (fanout)
+  --only     only the candidates whose names contain TEXT,... (fanout)
   --profile  keeps CPU profiles of our servers, and says where
   --no-build measures the server as it was built last
 
@@ -38,7 +38,7 @@ interface Command {
   write: boolean;
   short: boolean;
   profile: boolean;
-  only: string | null;
+  only: string[];
   build: boolean;
 }
 
@@ -50,7 +50,7 @@ function parse(words: readonly string[]): Command {
     write: false,
     short: false,
     profile: false,
-    only: null,
+    only: [],
     build: true,
   };
   const rest = [...words];
@@ -59,7 +59,7 @@ function parse(words: readonly string[]): Command {
     else if (word === '--short') command.short = true;
     else if (word === '--profile') command.profile = true;
     else if (word === '--no-build') command.build = false;
-    else if (word === '--only') command.only = rest.shift() ?? null;
+    else if (word === '--only') command.only = (rest.shift() ?? '').toLowerCase().split(',');
     else if (word === '--rounds') {
       command.rounds = Number(rest.shift());
       if (!Number.isInteger(command.rounds) || command.rounds < 1)

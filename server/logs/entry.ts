@@ -1,5 +1,6 @@
+import { isoMicroseconds, type PackedBatch, packBatch, unpackEntry } from '../../shared/log-batch.ts';
 import type { LogEntry } from '../../shared/log-entry.ts';
-import { isoMicroseconds, type JournalRecord } from './journal/record.ts';
+import type { JournalRecord } from './journal/record.ts';
 import { parseLine } from './parsers/index.ts';
 import type { PositionCodec } from './position.ts';
 
@@ -24,37 +25,11 @@ export function toEntry(record: JournalRecord, codec: PositionCodec, client?: st
   return entry;
 }
 
-/** What a batch says once for all its entries. */
-export interface BatchBody {
-  pid?: number;
-  identifier?: string;
-  entries: LogEntry[];
-}
-
-/**
- * Encodes entries once for all viewers: JSON object text. What all entries share stands in the batch, not in the entries.
- */
-export function encodeBatch(entries: readonly LogEntry[]): string {
-  const [first] = entries;
-  const shared: { pid?: number; identifier?: string } = {};
-  if (first?.pid !== undefined && entries.every((entry) => entry.pid === first.pid)) shared.pid = first.pid;
-  if (first?.identifier !== undefined && entries.every((entry) => entry.identifier === first.identifier)) {
-    shared.identifier = first.identifier;
-  }
-  const body: BatchBody = {
-    ...shared,
-    entries: entries.map((entry) => {
-      const own = { ...entry };
-      if (shared.pid !== undefined) delete own.pid;
-      if (shared.identifier !== undefined) delete own.identifier;
-      return own;
-    }),
-  };
-  return JSON.stringify(body);
-}
+/** Encodes entries once for all viewers: JSON object text, in which nothing is said twice. */
+export const encodeBatch = (entries: readonly LogEntry[]): string => JSON.stringify(packBatch(entries));
 
 /** Reads a body back into entries that stand alone. */
 export function decodeBatch(body: string): LogEntry[] {
-  const { entries, ...shared } = JSON.parse(body) as BatchBody;
-  return entries.map((entry) => ({ ...shared, ...entry }));
+  const { entries, ...shared } = JSON.parse(body) as PackedBatch;
+  return entries.map((entry) => unpackEntry(entry, shared));
 }

@@ -100,10 +100,3 @@ export function decodeRecord(line: string): JournalRecord | null {
   }
   return record;
 }
-
-/** Epoch microseconds as ISO 8601 UTC with six fraction digits [SIO-3]. */
-export function isoMicroseconds(us: number): string {
-  const ms = Math.floor(us / 1000);
-  const rest = us - ms * 1000;
-  return `${new Date(ms).toISOString().slice(0, -1)}${String(rest).padStart(3, '0')}Z`;
-}

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { decodeRecord, isoMicroseconds, MESSAGE_MAX } from '../../../server/logs/journal/record.ts';
+import { decodeRecord, MESSAGE_MAX } from '../../../server/logs/journal/record.ts';
+import { isoMicroseconds } from '../../../shared/log-batch.ts';
 import { FIRST_US, fakeCursor } from '../../support/fake-journal.ts';
 
 const CURSOR = fakeCursor(1);
