@@ -25,18 +25,27 @@ export type GatewaySocket = Socket<ClientToServerEvents, ServerToClientEvents, I
 /** Log subscriptions of one connection at a time. */
 export const SUBSCRIPTIONS_MAX = 32;
 
+/** One log subscription of a connection, from the moment it is asked for. */
+export interface LogSubscription {
+  /** Resolves with the viewer, or with null where the client unsubscribed meanwhile. */
+  opened: Promise<Viewer | null>;
+  viewer: Viewer | null;
+  cancelled: boolean;
+}
+
 /** One client connection and what it has going on. */
 export interface Connection {
   readonly socket: GatewaySocket;
   /** The client's address, for limits and the log. */
   readonly address: string;
   login: { token: string; session: Session } | null;
-  /** By unit; null while a subscription is being set up. */
-  readonly logs: Map<
-    string,
-    { viewer: Viewer | null; cancelled: boolean; recovered: Promise<boolean> | null }
-  >;
+  /** By unit. */
+  readonly logs: Map<string, LogSubscription>;
   status: StatusSubscription | null;
+  /** The interval asked for last, in ms; null while no status is wanted, which may change while it is being set up. */
+  statusInterval: number | null;
+  /** Reads of history under way. */
+  readonly reads: Set<AbortController>;
   /** The connection as a member of rooms, and its tokens for them. */
   readonly member: RoomMember;
   readonly writer: ReturnType<typeof createEngineWriter>;
@@ -57,6 +66,8 @@ export function createConnection(
     login: null,
     logs: new Map(),
     status: null,
+    statusInterval: null,
+    reads: new Set(),
     member: createRoomMember(socket, () => connection),
     writer: createEngineWriter(() => socket.conn as unknown as EngineConnection),
     fail(error, service) {
@@ -71,6 +82,8 @@ export function createConnection(
       connection.logs.clear();
       connection.status?.unsubscribe();
       connection.status = null;
+      connection.statusInterval = null;
+      for (const read of connection.reads) read.abort();
     },
   };
   return connection;
