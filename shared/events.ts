@@ -18,8 +18,15 @@ export const MAX_PATTERN = 1000;
 
 const service = z.string().max(255);
 const position = z.string().min(1).max(MAX_POSITION);
+/** The instants that `instantSchema` takes: from the epoch, as journalctl does, to where microseconds stop being exact numbers. */
+const INSTANT_MAX = Math.floor(Number.MAX_SAFE_INTEGER / 1000);
+const INSTANT_ERROR = 'must be ISO 8601 with a zone, or epoch milliseconds, from 1970 to 2255';
+const epochMs = z.number().int().nonnegative().max(INSTANT_MAX);
 /** ISO 8601 with zone, or epoch milliseconds. */
-const instant = z.union([z.iso.datetime({ offset: true }), z.number().int().nonnegative().max(8.64e15)]);
+export const instantSchema = z.union(
+  [z.iso.datetime({ offset: true }).refine((text) => epochMs.safeParse(Date.parse(text)).success), epochMs],
+  { error: INSTANT_ERROR },
+);
 
 /** Lines a subscriber may ask for at the start [SIO-2]; 50 unless told. */
 export const TAIL_DEFAULT = 50;
@@ -51,8 +58,8 @@ export const logHistorySchema = z.object({
   service,
   before: position.nullish(),
   after: position.nullish(),
-  since: instant.nullish(),
-  until: instant.nullish(),
+  since: instantSchema.nullish(),
+  until: instantSchema.nullish(),
   limit: z.number().int().min(1).max(HISTORY_MAX).nullish(),
   level: levelSchema.nullish(),
   grep: z.string().max(MAX_PATTERN).nullish(),

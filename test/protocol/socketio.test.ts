@@ -39,6 +39,8 @@ describe('the Socket.IO gateway and what it is not made for', () => {
     ['subscribe_logs', [{ service: 'execution', level: 'loud' }]],
     ['log_history', [{ service: 'execution', limit: 100_000 }]],
     ['log_history', [{ service: 'execution', since: 'yesterday-ish' }]],
+    ['log_history', [{ service: 'execution', since: '1900-01-01T00:00:00Z' }]],
+    ['log_history', [{ service: 'execution', until: 8.64e15 }]],
     ['subscribe_status', [{ interval: 'often' }]],
     ['unsubscribe_logs', [[]]],
   ];

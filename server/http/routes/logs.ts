@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { Router } from 'express';
 import { z } from 'zod';
-import { MAX_PATTERN } from '../../../shared/events.ts';
+import { instantSchema, MAX_PATTERN } from '../../../shared/events.ts';
 import { type CompleteLogEntry, levelSchema } from '../../../shared/log-entry.ts';
 import { normalizeUnit } from '../../../shared/unit-name.ts';
 import { clientAddress } from '../../core/client-address.ts';
@@ -14,12 +14,13 @@ import { requestIdOf } from '../request-context.ts';
 import type { HttpDeps, LogDownloadRequest } from '../types.ts';
 import { parseInput } from '../validation.ts';
 
-/** ISO 8601 with zone, or epoch milliseconds; to epoch milliseconds. */
+/** An instant as the events take it, with its number in digits; to epoch milliseconds. */
 const instant = z
-  .union([
-    z.iso.datetime({ offset: true }).transform((text) => Date.parse(text)),
-    z.coerce.number().int().nonnegative().max(8.64e15),
-  ])
+  .preprocess(
+    (text) => (typeof text === 'string' && /^\d{1,16}$/.test(text) ? Number(text) : text),
+    instantSchema,
+  )
+  .transform((value) => (typeof value === 'number' ? value : Date.parse(value)))
   .optional();
 
 const querySchema = z.object({

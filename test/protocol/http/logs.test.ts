@@ -125,6 +125,10 @@ describe('HTTP log download', () => {
     }
     for (const query of [
       'since=yesterday',
+      'since=',
+      'since=0x10',
+      'since=1900-01-01T00:00:00Z',
+      'until=8640000000000000',
       'level=loud',
       'format=pdf',
       `grep=${'x'.repeat(1001)}`,
