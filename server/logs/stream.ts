@@ -95,17 +95,14 @@ export function createLogStream(deps: LogStreamDeps): LogStream {
   }
 
   /** The newest lines; unfiltered reads of viewers that come at the same time are one. */
-  function recent(lines: number, filter: LogFilter | null): Promise<LogEntry[]> {
-    const read = () =>
-      recentEntries(
-        { reader, target: requireLogin().target, source, toEntries },
-        { lines, filter },
-        stopping.signal,
-      );
-    if (filter) return read();
+  function recent(lines: number, filter: LogFilter | null, leaving: AbortSignal): Promise<LogEntry[]> {
+    const read = (signal: AbortSignal) =>
+      recentEntries({ reader, target: requireLogin().target, source, toEntries }, { lines, filter }, signal);
+    // It is this viewer's alone, and looks through much of the journal: it ends with the viewer.
+    if (filter) return read(AbortSignal.any([stopping.signal, leaving]));
     const running = recents.get(lines);
     if (running) return running;
-    const promise = read().finally(() => recents.delete(lines));
+    const promise = read(stopping.signal).finally(() => recents.delete(lines));
     recents.set(lines, promise);
     return promise;
   }

@@ -35,7 +35,7 @@ export interface ViewerDeps {
   filter: LogFilter | null;
   toEntries(records: readonly JournalRecord[]): LogEntry[];
   /** The newest lines of the journal, oldest first; shared by viewers that ask at the same time. */
-  recent(lines: number, filter: LogFilter | null): Promise<LogEntry[]>;
+  recent(lines: number, filter: LogFilter | null, leaving: AbortSignal): Promise<LogEntry[]>;
   /** Reads the journal behind a point up to its present end. */
   resume(point: ResumePoint, signal: AbortSignal): AsyncIterable<ResumeEvent>;
 }
@@ -163,7 +163,7 @@ export function createViewer(deps: ViewerDeps): Viewer {
     const held = tail.end() - tail.begin();
     if (!filter && held >= lines && held > 0) return tail.end() - lines;
     // Who wants no old lines still needs the newest one, to know where the new ones begin.
-    const entries = await persist(() => deps.recent(Math.max(1, lines), lines === 0 ? null : filter));
+    const entries = await persist(() => deps.recent(Math.max(1, lines), lines === 0 ? null : filter, signal));
     if (!entries || signal.aborted) return tail.end();
     settle.resolve({ recovered: true });
     await drained();

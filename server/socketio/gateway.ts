@@ -8,6 +8,7 @@ import { AppError, toAppError } from '../core/errors.ts';
 import { createMessageRate } from '../core/message-rate.ts';
 import { sessionTokens } from '../core/session-token.ts';
 import { sleep } from '../core/sleep.ts';
+import { createSlots } from '../core/slots.ts';
 import type { Logger, Stoppable } from '../core/types.ts';
 import type { Session, SessionEnd } from '../sessions/types.ts';
 import { type Connection, createConnection, type GatewayServer, type GatewaySocket } from './connection.ts';
@@ -17,10 +18,15 @@ import { requireRoomRight } from './room-member.ts';
 
 /** Clients come back spread over this long when an instance drains, in ms. */
 const DRAIN_SPREAD_MS = 3000;
+/**
+ * Reads of the journal (history, first lines through a filter) that one session may have going on at an instance, and
+ * that may wait: each is a process on the host and takes part of this process' time. A dashboard needs one or two.
+ */
+const READS = { slots: 4, waiting: 32 };
 /** Time for the drain notice to leave before the connection is cut, in ms. */
 const DRAIN_GRACE_MS = 200;
 
-export interface GatewayDeps extends Omit<HandlerDeps, 'adopt'> {
+export interface GatewayDeps extends Omit<HandlerDeps, 'adopt' | 'reads'> {
   logger: Logger;
   io: GatewayServer;
   bus: Bus;
@@ -101,7 +107,19 @@ export function createGateway(deps: GatewayDeps): Gateway {
       expiresAt: new Date(expiresAt).toISOString(),
     });
   }
-  const handlerDeps = { ...deps, adopt };
+  const reads = createSlots(READS);
+  const logs: HandlerDeps['logs'] = {
+    ...deps.logs,
+    async history(session, unit, request, signal) {
+      const free = await reads.take(session.id, signal);
+      try {
+        return await deps.logs.history(session, unit, request, signal);
+      } finally {
+        free();
+      }
+    },
+  };
+  const handlerDeps = { ...deps, logs, reads, adopt };
 
   io.on('connection', (socket) => {
     const address = clientAddress(socket.request, deps.proxyTrust);

@@ -20,6 +20,9 @@ import type { Handler, HandlerDeps } from './types.ts';
  */
 const ANSWER_MS = 10_000;
 
+/** Who unsubscribes meanwhile gives the slot back when it comes. */
+const UNENDING = new AbortController().signal;
+
 /** Starts a subscription; whoever asks again meanwhile waits for the same one. @throws AppError too_many_streams */
 function begin(
   deps: HandlerDeps,
@@ -34,7 +37,15 @@ function begin(
     if (entry.cancelled) return null;
     const sink = createLogSink(connection, { service: request.service, batch: request.batch === true });
     const start = { ...request, tail: request.tail ?? TAIL_DEFAULT };
-    entry.viewer = deps.logs.subscribe(session, unit, start, sink);
+    // Through a filter the first lines have to be looked for in the journal, which costs as much as a page of history.
+    const filtered = Boolean(request.level || request.grep);
+    const free = filtered ? await deps.reads.take(session.id, UNENDING) : () => {};
+    try {
+      entry.viewer = entry.cancelled ? null : deps.logs.subscribe(session, unit, start, sink);
+    } finally {
+      if (!entry.viewer) free();
+    }
+    entry.viewer?.started.then(free, free);
     return entry.viewer;
   }
   const entry: LogSubscription = { viewer: null, cancelled: false, opened: Promise.resolve(null) };

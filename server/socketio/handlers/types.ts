@@ -1,3 +1,4 @@
+import type { Slots } from '../../core/slots.ts';
 import type { LogService } from '../../logs/service.ts';
 import type { Grants } from '../../rooms/tokens/grants.ts';
 import type { Hub } from '../../rooms/types.ts';
@@ -11,6 +12,8 @@ export interface HandlerDeps {
   units: readonly string[];
   sessions: SessionStore;
   logs: LogService;
+  /** Reads of the journal that one session may have going on here, whatever its connections. */
+  reads: Slots;
   status: StatusFeed;
   hub: Hub;
   grants: Grants;

@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict';
+import { startServer, type TestServer } from '../support/server.ts';
+import { until } from '../support/until.ts';
+
+/** Reads of the journal that a session may have going on: four at a time, 32 waiting. */
+const ALLOWED = 36;
+
+describe('journal reads in hostile hands', () => {
+  let server: TestServer;
+  before(async () => {
+    server = await startServer({ MESSAGE_RATE: '1000' });
+  });
+  after(() => server.stop());
+
+  async function connect() {
+    const { token } = await server.login({ demo: true });
+    const socket = server.client({ auth: { token } });
+    socket.connect();
+    await until(() => socket.connected);
+    return socket;
+  }
+
+  async function channels(): Promise<number> {
+    const text = await (await fetch(`${server.url}/metrics`)).text();
+    return Number(/^tailwire_ssh_channels (\d+)/m.exec(text)?.[1]);
+  }
+
+  it('[SIO-5] a flood of log_history opens few channels on the host, and what is too much is told so', async () => {
+    const socket = await connect();
+    let most = 0;
+    let asking = true;
+    const counting = (async () => {
+      while (asking) most = Math.max(most, await channels());
+    })();
+    const answers = await Promise.all(
+      Array.from({ length: 200 }, (_, n) =>
+        socket.emitWithAck('log_history', { service: 'execution', grep: `nothing${n}`, limit: 5 }),
+      ),
+    );
+    asking = false;
+    await counting;
+    const refused = answers.filter((answer) => !answer.ok);
+    assert.ok(refused.every((answer) => !answer.ok && answer.error.code === 'rate_limited'));
+    assert.ok(answers.length - refused.length >= ALLOWED, `${refused.length} refused`);
+    assert.ok(most <= 6, `${most} channels`);
+    const another = await connect();
+    assert.ok((await another.emitWithAck('log_history', { service: 'execution', limit: 5 })).ok);
+    socket.disconnect();
+    another.disconnect();
+  });
+
+  it('[SIO-2] a filtered subscription that is given up stops searching the journal', async () => {
+    const socket = await connect();
+    let most = 0;
+    for (let n = 0; n < 50; n++) {
+      socket.emit('subscribe_logs', { service: 'consensus', grep: `nothing${n}`, tail: 5000 });
+      socket.emit('unsubscribe_logs', { service: 'consensus' });
+      most = Math.max(most, await channels());
+    }
+    assert.ok(most <= 8, `${most} channels`);
+    socket.disconnect();
+  });
+});
