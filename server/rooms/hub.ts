@@ -79,8 +79,7 @@ export function createHub(deps: HubDeps): Hub {
     // The end of this turn: what came in together goes out together, and a single message goes out at once.
     setImmediate(() => {
       scheduled = false;
-      send();
-      deliverAll();
+      flush();
     });
   }
 
@@ -128,7 +127,8 @@ export function createHub(deps: HubDeps): Hub {
     if (pending.size > 0) schedule();
   });
 
-  function deliverAll(): void {
+  function flush(): void {
+    send();
     const batch = pending;
     pending = new Map();
     for (const [name, messages] of batch) deliver(name, messages);
@@ -285,12 +285,10 @@ export function createHub(deps: HubDeps): Hub {
       if ((roomsOf.get(member)?.size ?? 0) + watches.count(member) >= ROOMS_PER_MEMBER_MAX) {
         throw new AppError('too_many_rooms');
       }
-      send();
-      deliverAll();
+      flush();
       const end = watches.add({ matches, member, filter: options.filter });
       return () => {
-        send();
-        deliverAll();
+        flush();
         end();
       };
     },
@@ -313,6 +311,7 @@ export function createHub(deps: HubDeps): Hub {
       schedule();
       return createMessage(wire);
     },
+    flush,
     async presence(name): Promise<Presence> {
       const here = entryOf(checkRoomName(name));
       const others = await presence.others(name).catch(() => new Map<string, PresenceEntry>());
@@ -333,8 +332,7 @@ export function createHub(deps: HubDeps): Hub {
     stats: () => ({ rooms: rooms.size, members: memberships }),
     stop() {
       stopped ??= (async () => {
-        send();
-        deliverAll();
+        flush();
         await Promise.all(appends.values());
         unlisten();
         await presence.stop();

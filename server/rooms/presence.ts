@@ -99,6 +99,7 @@ export function createRedisPresence(deps: {
   const told = new Map<string, () => PresenceEntry | null>();
   const dirty = new Map<string, () => PresenceEntry | null>();
   let scheduled = false;
+  let stopping = false;
   let stopped: Promise<void> | undefined;
 
   async function flush(): Promise<void> {
@@ -108,7 +109,7 @@ export function createRedisPresence(deps: {
     for (let from = 0; from < rooms.length; from += CHUNK) {
       const chunk = rooms.slice(from, from + CHUNK);
       const texts = chunk.map(([, entry]) => {
-        const now = stopped ? null : entry();
+        const now = stopping ? null : entry();
         return now ? JSON.stringify(now) : '';
       });
       for (const [at, [room, entry]] of chunk.entries()) {
@@ -142,7 +143,7 @@ export function createRedisPresence(deps: {
 
   return {
     set(room, entry) {
-      if (stopped) return;
+      if (stopping) return;
       dirty.set(room, entry);
       schedule();
     },
@@ -156,6 +157,7 @@ export function createRedisPresence(deps: {
       return others;
     },
     stop() {
+      stopping = true;
       stopped ??= (async () => {
         clearInterval(timer);
         unlisten();

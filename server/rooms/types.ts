@@ -106,6 +106,8 @@ export interface Hub extends Stoppable {
    * @throws AppError invalid_room, invalid_request (no JSON), payload_too_large, forbidden (client on `system.*`)
    */
   publish(room: string, source: MessageSource): HubMessage;
+  /** Hands out at once what was published so far, for answers that must not overtake it. Rooms with history go on alone. */
+  flush(): void;
   /** Who is in a room in the cluster. Where Redis is away: who is here. */
   presence(room: string): Promise<Presence>;
   /** The newest messages that the room's history holds, oldest first; none in a room without history. @throws AppError store_unavailable */

@@ -74,6 +74,7 @@ export function createNexusDialect(deps: { hub: Hub; jwts: Jwts | null }): Diale
           break;
         }
         case 'ping':
+          hub.flush();
           answer({ type: 'pong', timestamp: Date.now() });
           break;
       }
