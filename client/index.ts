@@ -14,8 +14,16 @@ export {
   session,
 } from './http.ts';
 export type { LevelCounts } from './log-buffer.ts';
-export { type CompiledFilter, compileFilter, type LogFilter } from './log-filter.ts';
+export {
+  type CompiledFilter,
+  compileFilter,
+  isFiltering,
+  type LogFilter,
+  serverFilter,
+} from './log-filter.ts';
+export { entryLines, foldGroups, type LogFold, type LogRow } from './log-groups.ts';
 export { completeEntry, type GapReason, type LogGapItem, type LogItem, type LogLine } from './log-item.ts';
 export type { LogStream, LogStreamOptions, LogStreamSnapshot, LogStreamStatus } from './log-stream.ts';
 export { createLogView, type LogView, type LogViewSnapshot } from './log-view.ts';
+export type { OlderSearch } from './older-search.ts';
 export type { StatusCheck, StatusFeed, StatusSnapshot } from './status-feed.ts';

@@ -1,7 +1,7 @@
-import type { LogBatch, LogGap } from '../shared/events.ts';
+import type { LogBatch, LogGap, LogHistory } from '../shared/events.ts';
 import type { PackedEntry } from '../shared/log-batch.ts';
 import { backoffDelay } from './backoff.ts';
-import type { Connection } from './connection.ts';
+import type { Answer, Connection } from './connection.ts';
 import type { GatewayError } from './errors.ts';
 import { createFrame } from './frame.ts';
 import { createLogBuffer, type LevelCounts } from './log-buffer.ts';
@@ -41,6 +41,8 @@ export interface LogStream {
   subscribe(listener: () => void): () => void;
   /** Fetches a page of lines older than the oldest one. @returns the error where there was one */
   loadOlder(limit?: number): Promise<GatewayError | null>;
+  /** Asks for a page of history beside the stream; its lines do not enter it. */
+  history(query: Omit<LogHistory, 'service'>): Promise<Answer<'log_history'>>;
   /** Subscribes again after a failure. */
   retry(): void;
 }
@@ -268,6 +270,7 @@ export function createLogStream(
       changed();
       return page;
     },
+    history: (query) => connection.request('log_history', { service, ...query }),
     retry() {
       error = null;
       failures = 0;

@@ -1,6 +1,7 @@
 import { type CompiledFilter, compileFilter, type LogFilter } from './log-filter.ts';
 import type { LogItem } from './log-item.ts';
 import type { LogStream, LogStreamSnapshot } from './log-stream.ts';
+import { createOlderSearch, type OlderSearch } from './older-search.ts';
 import { createListeners } from './store.ts';
 
 export interface LogViewSnapshot extends Omit<LogStreamSnapshot, 'items' | 'version'> {
@@ -14,6 +15,8 @@ export interface LogViewSnapshot extends Omit<LogStreamSnapshot, 'items' | 'vers
   readonly newCount: number;
   /** Lines in the buffer, shown or not. */
   readonly total: number;
+  /** The search for older lines that pass the filter; what it found stands in front of `lines`. */
+  readonly older: OlderSearch;
 }
 
 /** One viewer's window on a stream: its own filter, pause and clear; the stream below goes on. */
@@ -26,6 +29,10 @@ export interface LogView {
   /** Hides what is there; new lines are shown. `loadOlder` brings it back. */
   clear(): void;
   loadOlder(): Promise<void>;
+  /** With a filter: finds the next older lines on the host that pass it, however far back they are. */
+  searchOlder(): Promise<void>;
+  /** See `LogStream.history`. */
+  history: LogStream['history'];
   retry(): void;
 }
 
@@ -36,6 +43,7 @@ export function createLogView(stream: LogStream, initialFilter: LogFilter = {}):
   const listeners = createListeners();
   let filter: LogFilter = initialFilter;
   let compiled: CompiledFilter = compileFilter(filter);
+  let passes = compiled.walk();
   let matching: readonly LogItem[] = NO_ITEMS;
   /** First and last sequence number that `matching` was made from; null: make it anew. */
   let seen: { first: number; last: number } | null = null;
@@ -45,8 +53,15 @@ export function createLogView(stream: LogStream, initialFilter: LogFilter = {}):
   let snapshot: LogViewSnapshot | null = null;
   let source: LogStreamSnapshot | null = null;
 
-  function shown(item: LogItem): boolean {
-    return item.seq >= floor && (item.kind === 'gap' || compiled.matches(item));
+  const older = createOlderSearch(stream, () => {
+    refreeze();
+    changed();
+  });
+  older.reset(filter);
+
+  /** What passes of items in order; a fresh walk, or the one that goes on behind `matching`. */
+  function pick(items: readonly LogItem[], walk: (item: LogItem) => boolean): LogItem[] {
+    return items.filter((item) => walk(item) && item.seq >= floor);
   }
 
   function follow(items: readonly LogItem[]): void {
@@ -56,12 +71,15 @@ export function createLogView(stream: LogStream, initialFilter: LogFilter = {}):
       matching = NO_ITEMS;
       seen = null;
     } else if (seen === null || first.seq < seen.first || first.seq > seen.last) {
-      matching = items.filter(shown);
+      passes = compiled.walk();
+      matching = pick(items, passes);
       seen = { first: first.seq, last: last.seq };
     } else {
-      const gone = matching.findIndex((item) => item.seq >= first.seq);
-      const kept = gone === -1 ? NO_ITEMS : gone === 0 ? matching : matching.slice(gone);
-      const added = items.slice(seen.last - first.seq + 1).filter(shown);
+      const found = matching.findIndex((item) => item.seq >= first.seq);
+      const gone = found === -1 ? matching.length : found;
+      if (gone > 0) older.adopt(matching.slice(0, gone));
+      const kept = gone === 0 ? matching : matching.slice(gone);
+      const added = pick(items.slice(seen.last - first.seq + 1), passes);
       matching = added.length === 0 ? kept : kept.concat(added);
       seen = { first: first.seq, last: last.seq };
     }
@@ -76,12 +94,13 @@ export function createLogView(stream: LogStream, initialFilter: LogFilter = {}):
     snapshot = {
       ...rest,
       hasOlder: rest.hasOlder || floor > (items[0]?.seq ?? floor),
-      lines: frozen?.lines ?? matching,
+      lines: frozen?.lines ?? joined(older.lines(), matching),
       filter,
       filterError: compiled.error,
       paused: frozen !== null,
       newCount: frozen === null ? 0 : countSince(matching, frozen.last),
       total: items.length,
+      older: older.state(),
     };
     return snapshot;
   }
@@ -90,7 +109,8 @@ export function createLogView(stream: LogStream, initialFilter: LogFilter = {}):
   function refreeze(): void {
     if (frozen === null) return;
     const { last } = frozen;
-    frozen = { last, lines: stream.get().items.filter((item) => item.seq <= last && shown(item)) };
+    const until = stream.get().items.filter((item) => item.seq <= last);
+    frozen = { last, lines: joined(older.lines(), pick(until, compiled.walk())) };
   }
 
   function changed(): void {
@@ -111,6 +131,7 @@ export function createLogView(stream: LogStream, initialFilter: LogFilter = {}):
     setFilter(next) {
       filter = next;
       compiled = compileFilter(next);
+      older.reset(next);
       seen = null;
       refreeze();
       changed();
@@ -128,11 +149,16 @@ export function createLogView(stream: LogStream, initialFilter: LogFilter = {}):
     },
     clear() {
       floor = (stream.get().items.at(-1)?.seq ?? 0) + 1;
+      older.reset(filter);
       seen = null;
       if (frozen !== null) frozen = { ...frozen, lines: NO_ITEMS };
       changed();
     },
+    searchOlder: () => older.more(),
+    history: stream.history,
     async loadOlder() {
+      // Lines that are in the buffer need not be found.
+      older.reset(filter);
       const first = stream.get().items[0];
       if (first !== undefined && floor > first.seq) {
         floor = Number.NEGATIVE_INFINITY;
@@ -145,6 +171,11 @@ export function createLogView(stream: LogStream, initialFilter: LogFilter = {}):
     },
     retry: stream.retry,
   };
+}
+
+/** The same array as long as nothing was found. */
+function joined(older: readonly LogItem[], newer: readonly LogItem[]): readonly LogItem[] {
+  return older.length === 0 ? newer : [...older, ...newer];
 }
 
 /** Lines behind a sequence number; looks only at those. */

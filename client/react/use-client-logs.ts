@@ -1,9 +1,11 @@
 'use client';
 
 import { useMemo, useSyncExternalStore } from 'react';
+import { localError } from '../errors.ts';
 import type { GatewayClient } from '../gateway.ts';
 import type { LogFilter } from '../log-filter.ts';
 import { createLogView, type LogView, type LogViewSnapshot } from '../log-view.ts';
+import { NO_SEARCH } from '../older-search.ts';
 import { useGateway } from './context.ts';
 
 export interface UseClientLogsOptions {
@@ -19,7 +21,10 @@ export interface UseClientLogsOptions {
 
 export interface UseClientLogs
   extends LogViewSnapshot,
-    Pick<LogView, 'pause' | 'resume' | 'clear' | 'loadOlder' | 'setFilter' | 'retry'> {}
+    Pick<
+      LogView,
+      'pause' | 'resume' | 'clear' | 'loadOlder' | 'searchOlder' | 'history' | 'setFilter' | 'retry'
+    > {}
 
 const NO_COUNTS = { unknown: 0, trace: 0, debug: 0, info: 0, notice: 0, warn: 0, error: 0, fatal: 0 };
 
@@ -38,6 +43,7 @@ const EMPTY: LogViewSnapshot = Object.freeze({
   paused: false,
   newCount: 0,
   total: 0,
+  older: NO_SEARCH,
 });
 
 const serverState = (): LogViewSnapshot => EMPTY;
@@ -51,6 +57,8 @@ const NO_VIEW: LogView = {
   resume() {},
   clear() {},
   async loadOlder() {},
+  async searchOlder() {},
+  history: async () => ({ ok: false, error: localError('not_connected') }),
   retry() {},
 };
 
@@ -78,6 +86,8 @@ export function useClientLogs(input: string | null | UseClientLogsOptions, maxLi
       resume: view.resume,
       clear: view.clear,
       loadOlder: view.loadOlder,
+      searchOlder: view.searchOlder,
+      history: view.history,
       setFilter: view.setFilter,
       retry: view.retry,
     }),

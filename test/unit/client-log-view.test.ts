@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
+import { localError } from '../../client/errors.ts';
 import { createLogBuffer } from '../../client/log-buffer.ts';
 import { compileFilter, type LogFilter } from '../../client/log-filter.ts';
 import { completeEntry, type LogItem } from '../../client/log-item.ts';
@@ -39,9 +40,17 @@ function bufferStream(capacity: number) {
     async loadOlder() {
       return null;
     },
+    async history(query) {
+      asked.push(query);
+      return answers.shift() ?? { ok: false, error: localError('not_connected') };
+    },
     retry() {},
   };
+  const asked: object[] = [];
+  const answers: Awaited<ReturnType<LogStream['history']>>[] = [];
   return {
+    asked,
+    answers,
     stream,
     buffer,
     write(...entries: Omit<LogEntry, 'id'>[]) {
@@ -55,6 +64,94 @@ const lines = (items: readonly LogItem[]) =>
   items.map((item) => (item.kind === 'line' ? item.line : item.reason));
 
 describe('client log view', () => {
+  it('keeps continuations with what passes, in pieces as at once', () => {
+    const { stream, write } = bufferStream(100);
+    const view = createLogView(stream, { text: 'boom' });
+    view.subscribe(() => {});
+    write({ line: 'ERROR boom', level: 'error' });
+    write({ line: 'at one', continuation: true }, { line: 'at two', continuation: true });
+    write({ line: 'INFO fine', level: 'info' }, { line: 'more', continuation: true });
+    write({ line: 'goes boom too', continuation: true }, { line: 'at three', continuation: true });
+    const expected = ['ERROR boom', 'at one', 'at two', 'goes boom too'];
+    assert.deepEqual(lines(view.get().lines), expected);
+    view.setFilter({ text: 'boom' });
+    assert.deepEqual(lines(view.get().lines), expected);
+    view.setFilter({ text: 'boom', levels: ['error'] });
+    assert.deepEqual(lines(view.get().lines), expected.slice(0, 3));
+  });
+
+  describe('searching older lines', () => {
+    const page = (hasMore: boolean, next: string | undefined, ...found: [string, 'error' | 'info'][]) => ({
+      ok: true as const,
+      hasMore,
+      ...(next === undefined ? {} : { next }),
+      entries: found.map(([line, level]) => ({ id: `old-${line}`, line, level })),
+    });
+
+    it('asks the host before the oldest line with the filter, and goes on where the page ended', async () => {
+      const { stream, write, asked, answers } = bufferStream(100);
+      const view = createLogView(stream, { text: 'E', levels: ['error'] });
+      write({ line: 'info E', level: 'info' }, { line: 'new E', level: 'error' });
+      answers.push(
+        page(true, 'x1', ['b E', 'error'], ['not E', 'info']),
+        page(true, 'x2'),
+        page(false, undefined, ['a E', 'error']),
+      );
+      await view.searchOlder();
+      assert.deepEqual(lines(view.get().lines), ['b E', 'new E']);
+      assert.deepEqual(view.get().older, { status: 'idle', error: null, found: 1 });
+      await view.searchOlder();
+      await view.searchOlder();
+      await view.searchOlder();
+      assert.deepEqual(lines(view.get().lines), ['a E', 'b E', 'new E']);
+      assert.equal(view.get().older.status, 'done');
+      const query = { limit: 200, grep: 'E', level: 'error' };
+      assert.deepEqual(asked, [
+        { ...query, before: '1' },
+        { ...query, before: 'x1' },
+        { ...query, before: 'x2' },
+      ]);
+      const seqs = view.get().lines.map((item) => item.seq);
+      assert.deepEqual(
+        seqs,
+        [...new Set(seqs)].sort((a, b) => a - b),
+      );
+      view.setFilter({ levels: ['error'] });
+      assert.deepEqual(lines(view.get().lines), ['new E']);
+      assert.equal(view.get().older.status, 'idle');
+    });
+
+    it('leaves no hole when lines fall out of the buffer, and says why a search failed', async () => {
+      const { stream, write, answers } = bufferStream(3);
+      const view = createLogView(stream, { text: 'e' });
+      // As a component does.
+      view.subscribe(() => view.get());
+      write({ line: 'e1' }, { line: 'x' }, { line: 'e2' });
+      await view.searchOlder();
+      assert.equal(view.get().older.error?.code, 'not_connected');
+      answers.push(page(true, 'p', ['e0', 'info']));
+      await view.searchOlder();
+      assert.equal(view.get().older.error, null);
+      write({ line: 'e3' }, { line: 'y' });
+      write({ line: 'e4' }, { line: 'e5' });
+      assert.deepEqual(lines(view.get().lines), ['e0', 'e1', 'e2', 'e3', 'e4', 'e5']);
+    });
+
+    it('does nothing without a filter, and forgets an answer that comes for another one', async () => {
+      const { stream, write, asked, answers } = bufferStream(100);
+      const view = createLogView(stream);
+      write({ line: 'e1' });
+      await view.searchOlder();
+      assert.equal(asked.length, 0);
+      view.setFilter({ text: 'e' });
+      answers.push(page(false, undefined, ['e0', 'info']));
+      const search = view.searchOlder();
+      view.setFilter({ text: 'e1' });
+      await search;
+      assert.deepEqual(lines(view.get().lines), ['e1']);
+    });
+  });
+
   it('shows the same as filtering everything anew, whatever happens in between', () => {
     const step = fc.oneof(
       fc.array(

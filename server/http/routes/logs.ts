@@ -57,7 +57,7 @@ const FORMATS = {
   txt: {
     contentType: 'text/plain; charset=utf-8',
     write: ({ time, identifier, line }: CompleteLogEntry) =>
-      `${time} ${sanitize(identifier)} ${sanitize(line)}`.replace(/\r?\n/g, INDENT).concat('\n'),
+      `${time} ${sanitize(identifier ?? '')} ${sanitize(line)}`.replace(/\r?\n/g, INDENT).concat('\n'),
   },
 } as const;
 

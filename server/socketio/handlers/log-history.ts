@@ -7,7 +7,7 @@ import type { Handler } from './types.ts';
 /** `log_history` [SIO-5]: one page, oldest first; reading stops when the client goes away or its session ends. */
 export const logHistory: Handler<
   z.output<typeof logHistorySchema>,
-  { entries: LogEntry[]; hasMore: boolean }
+  { entries: LogEntry[]; hasMore: boolean; next?: string }
 > = async (deps, connection, request) => {
   const session = requireSession(connection);
   const unit = allowedUnit(session, deps.units, request.service);
