@@ -55,6 +55,8 @@ export const keys = {
   /** A room's newest messages, and how many bytes they are. */
   roomHistory: (room: string) => key('room-history', room),
   roomHistoryBytes: (room: string) => key('room-history-bytes', room),
+  /** A push over HTTP that named itself, so that it is not delivered twice. */
+  roomPush: (room: string, id: string) => key('room-push', room, id),
   /** Request limits of the HTTP routes (server/http/rate-limit.ts). */
   rateLimit: (about: string) => key('rate', about),
   /** Channel of one instance's own round trip through pub/sub. */

@@ -306,6 +306,7 @@ export function createHub(deps: HubDeps): Hub {
         id: `${deps.instanceId.slice(0, 13)}-${(++sequence).toString(36)}`,
         kind: source.kind,
         origin: source.origin ?? null,
+        ...(source.extra ? { extra: encodeData(source.extra, deps.maxPayloadBytes) } : {}),
       };
       outgoing.push(wire);
       schedule();

@@ -13,6 +13,7 @@ export function createMessage(wire: WireMessage): HubMessage {
     id: wire.id,
     kind: wire.kind,
     origin: wire.origin,
+    extra: wire.extra,
     get data() {
       parsed ??= { data: JSON.parse(wire.json) };
       return parsed.data;

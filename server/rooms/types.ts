@@ -20,6 +20,8 @@ export interface HubMessage {
   readonly kind: MessageKind;
   /** Id of the member that published it; null where that was none. */
   readonly origin: string | null;
+  /** Fields that the Echo form carries beside the payload, as the JSON text of an object; absent where there are none. */
+  readonly extra?: string | undefined;
 }
 
 export type MessageKind = 'client' | 'server';
@@ -59,6 +61,8 @@ export interface MessageSource {
   kind: MessageKind;
   /** Id of the publishing member. */
   origin?: string;
+  /** Fields beside the payload, for the Echo form. */
+  extra?: Readonly<Record<string, unknown>> | undefined;
 }
 
 export interface Presence {

@@ -44,6 +44,15 @@ export interface SocketOptions {
   onClosed(socket: OpenSocket, code: number): void;
 }
 
+/** A reason that fits into a close frame, cut between characters: half of one would be invalid UTF-8. */
+function cut(reason: string): string {
+  const bytes = Buffer.from(reason);
+  if (bytes.length <= REASON_MAX) return reason;
+  let end = REASON_MAX;
+  while (((bytes[end] ?? 0) & 0xc0) === 0x80) end -= 1;
+  return bytes.subarray(0, end).toString();
+}
+
 /** Wraps an open WebSocket: liveness, limits and the bounded send buffer that all dialects have in common [WS-5]. */
 export function createSocket(ws: WebSocket, options: SocketOptions): OpenSocket {
   const { raw, logger, pingMs, timeoutMs } = options;
@@ -53,7 +62,7 @@ export function createSocket(ws: WebSocket, options: SocketOptions): OpenSocket 
   const rate = createMessageRate(options.messageRate);
   let seen = performance.now();
   let pinged = seen;
-  let expiresAt: number | null = null;
+  let expiry: { at: number; as: CloseName } | null = null;
 
   const isOpen = () => ws.readyState === ws.OPEN;
 
@@ -76,15 +85,10 @@ export function createSocket(ws: WebSocket, options: SocketOptions): OpenSocket 
     }
   }
 
-  function close(name: CloseName, reason?: string): void {
-    const row = CLOSE_CODES[name];
-    if (isOpen())
-      ws.close(
-        row.code,
-        Buffer.from(reason ?? row.reason)
-          .subarray(0, REASON_MAX)
-          .toString(),
-      );
+  function close(name: CloseName | number, reason?: string): void {
+    if (!isOpen()) return;
+    const row = typeof name === 'number' ? { code: name, reason: '' } : CLOSE_CODES[name];
+    ws.close(row.code, cut(reason ?? row.reason));
   }
 
   const socket: OpenSocket = {
@@ -100,12 +104,12 @@ export function createSocket(ws: WebSocket, options: SocketOptions): OpenSocket 
       else if (hasRoom(frames.bytes.length)) raw.write(frames.bytes);
     },
     close,
-    expireAt(at) {
-      expiresAt = at;
+    expireAt(at, as = 'token_expired') {
+      expiry = at === null ? null : { at, as };
     },
     sweep(now, epochMs) {
       if (!isOpen()) return;
-      if (expiresAt !== null && epochMs >= expiresAt) close('token_expired');
+      if (expiry && epochMs >= expiry.at) close(expiry.as);
       else if (now - seen >= timeoutMs) {
         close('idle');
         // Whoever answers no ping will not answer this either; the close frame is for those who only read.
@@ -160,10 +164,10 @@ export function createSocket(ws: WebSocket, options: SocketOptions): OpenSocket 
   ws.on('pong', () => {
     seen = performance.now();
   });
-  ws.on('close', (code) => {
+  ws.on('close', (code, reason) => {
     options.onClosed(socket, code);
     try {
-      session.close?.();
+      session.close?.(code, reason.toString());
     } catch (error) {
       logger.error('closing failed', { dialect: options.dialect, error });
     }

@@ -26,9 +26,10 @@ export interface Connection {
   send(text: string): void;
   /** Sends messages that were encoded before (`createFrameCache`). */
   sendFrames(frames: Frames): void;
-  close(name: CloseName, reason?: string): void;
-  /** Closes with 4401 at that time, epoch ms; null: never. */
-  expireAt(at: number | null): void;
+  /** A number is a code of a room handler, 4000 to 4999. */
+  close(code: CloseName | number, reason?: string): void;
+  /** Closes with 4401, or with the code of `as`, at that time, epoch ms; null: never. */
+  expireAt(at: number | null, as?: CloseName): void;
 }
 
 /** What a dialect has going on for one connection. */
@@ -40,8 +41,8 @@ export interface DialectSession {
   message(data: string | Buffer): void | Promise<void>;
   /** Tells the client of an error in the dialect's own form; the connection stays. */
   fail(error: AppError): void;
-  /** The connection has ended: leave rooms, stop timers. Called once. */
-  close?(): void;
+  /** The connection has ended, with this code and reason: leave rooms, stop timers. Called once. */
+  close?(code: number, reason: string): void;
 }
 
 /** Yes: the sub-protocol to answer with and what to do with the open connection. No: the error, before the upgrade. */
