@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { Readable } from 'node:stream';
 import { until } from '../support/until.ts';
 
 /** A started process, with all it has printed so far. */
@@ -11,6 +15,16 @@ interface Started {
   exit: Promise<number | null>;
   ready(): Promise<string>;
 }
+
+/** Ends with code 0 on SIGTERM, and anyway after 5 s. */
+const SIGNAL_PROGRAM = `
+setTimeout(() => process.exit(3), 5000);
+process.on('SIGTERM', () => {
+  console.log('stopped');
+  process.exit(0);
+});
+console.log('pid ' + process.pid);
+`;
 
 describe('process', () => {
   const children: ChildProcess[] = [];
@@ -23,6 +37,10 @@ describe('process', () => {
       env: { PATH: process.env.PATH, PORT: '0', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
+    return started(child);
+  }
+
+  function started(child: ChildProcessByStdio<null, Readable, Readable>): Started {
     children.push(child);
     let text = '';
     for (const stream of [child.stdout, child.stderr]) {
@@ -59,6 +77,29 @@ describe('process', () => {
       assert.match(run.output(), /^stop called$/m);
     });
   }
+
+  it('[RUN-5] npm start hands a signal to the server itself and ends as it does', async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), 'tailwire-npm-'));
+    try {
+      const { scripts } = JSON.parse(await readFile('package.json', 'utf8')) as {
+        scripts: { start: string };
+      };
+      await writeFile(
+        path.join(folder, 'package.json'),
+        JSON.stringify({ scripts: { start: scripts.start } }),
+      );
+      await mkdir(path.join(folder, 'scripts'));
+      await writeFile(path.join(folder, 'scripts/start.mjs'), SIGNAL_PROGRAM);
+      const env = { PATH: process.env.PATH, HOME: folder };
+      const run = started(spawn('npm', ['start'], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] }));
+      await until(() => run.output().includes('pid '), 10_000);
+      run.child.kill('SIGTERM');
+      assert.equal(await run.exit, 0);
+      assert.match(run.output(), /^stopped$/m);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
 
   it('[RUN-5] exits at once on a second signal', async () => {
     const run = start({ FAKE_STOP: 'never' });
