@@ -14,7 +14,7 @@ import { createOriginPolicy } from './core/origin-policy.ts';
 import type { Logger } from './core/types.ts';
 import { createDemoNode } from './demo/node.ts';
 import { createHttpApp } from './http/app.ts';
-import { createNodeServer } from './http/node-server.ts';
+import { createDrain, createNodeServer } from './http/node-server.ts';
 import { createRateLimit } from './http/rate-limit.ts';
 import { createLogService } from './logs/service.ts';
 import { packageRoot, packageVersion } from './package-info.ts';
@@ -86,6 +86,8 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
   const pins = redis ? createRedisHostKeyPins(redis) : createMemoryHostKeyPins();
   const pool = createSshPool({ hostKeys: createHostKeyPolicy({ pins }), targets, logger });
   lifecycle.add('ssh', pool);
+  // Logins and downloads that are being answered need what stands above; streams are handed over meanwhile.
+  lifecycle.add('requests', () => drain());
   const logins = createLogins({
     pool,
     sessions,
@@ -252,6 +254,7 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
     if (gateway.handles(request)) gateway.request(request, response);
     else http(request, response);
   }, config);
+  const drain = createDrain(server);
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     // Node has taken its own listeners off: a client that resets the connection now would end the process.
     socket.on('error', () => socket.destroy());
@@ -278,10 +281,7 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
         });
       });
       // Stopped in reverse order: first no new connections, then those that are open, then what serves them.
-      lifecycle.add('http server', () => {
-        server.closeAllConnections();
-        return new Promise<void>((resolve) => server.close(() => resolve()));
-      });
+      lifecycle.add('http server', () => void drain());
       lifecycle.add(
         'connections',
         async () => void (await Promise.all([gateway.stop(), webSockets.stop()])),

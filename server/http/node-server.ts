@@ -44,3 +44,26 @@ export function createNodeServer(
   server.maxConnections = CONNECTIONS_MAX;
   return server;
 }
+
+/** How long a stop waits for requests that are being answered before it cuts them, in ms. */
+const FINISH_MS = 2500;
+/** How often it closes connections that have become idle meanwhile, in ms. */
+const IDLE_SWEEP_MS = 50;
+
+/**
+ * Makes the function that ends a server: it stops listening at once, lets requests that are being answered end, and
+ * cuts what is left after `finishMs`. Upgraded connections are for their owners to close. Every call returns the same
+ * promise; it never rejects.
+ */
+export function createDrain(server: http.Server | https.Server, finishMs = FINISH_MS): () => Promise<void> {
+  async function drain(): Promise<void> {
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    const sweep = setInterval(() => server.closeIdleConnections(), IDLE_SWEEP_MS);
+    const cut = setTimeout(() => server.closeAllConnections(), finishMs);
+    await closed;
+    clearInterval(sweep);
+    clearTimeout(cut);
+  }
+  let drained: Promise<void> | undefined;
+  return () => (drained ??= drain());
+}
