@@ -160,7 +160,9 @@ export function createSocket(ws: WebSocket, options: SocketOptions): OpenSocket 
       fail(error);
     }
   });
-  ws.on('ping', () => void isWithinRate());
+  ws.on('ping', (data) => {
+    if (isWithinRate() && hasRoom(data.length)) ws.pong(data);
+  });
   ws.on('pong', () => {
     seen = performance.now();
   });

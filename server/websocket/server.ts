@@ -16,8 +16,6 @@ import { readUpgradeRequest } from './upgrade-request.ts';
 const FRAGMENTS_MAX = 1024;
 /** Pieces in which one frame may arrive: a MAX_PAYLOAD_BYTES message over a slow link has some hundred. */
 const CHUNKS_MAX = 4096;
-/** Answers to pings that may wait for a client which does not read. */
-const PENDING_PONGS_MAX = 16;
 /** Wait for the other side's close frame, in ms; then the connection is broken off. */
 const CLOSE_TIMEOUT_MS = 5000;
 /** Wait for the clients' close frames when the server stops, in ms. */
@@ -92,7 +90,9 @@ export function createWebSockets(deps: WebSocketsDeps): WebSockets {
       concurrencyLimit: 4,
       zlibDeflateOptions: { memLevel: 5, level: 3 },
     },
-    ...{ closeTimeout: CLOSE_TIMEOUT_MS, maxPendingAutoPongs: PENDING_PONGS_MAX },
+    // Pings are answered by the connection, within its limits.
+    autoPong: false,
+    ...{ closeTimeout: CLOSE_TIMEOUT_MS },
   });
 
   function accept(
