@@ -1,6 +1,8 @@
 import { toast } from 'sonner';
 
-/** Copies a text and says so. Pages without TLS have no clipboard interface; the old command still works there. */
+/**
+ * Copies a text and says so. Text of the log must have been through `plainText` or `plainJson`: a clipboard ends in
+ * terminals. Pages without TLS have no clipboard interface; the old command still works there. */
 export async function copyText(text: string, what: string): Promise<void> {
   try {
     if (navigator.clipboard === undefined) copyBySelection(text);

@@ -1,16 +1,10 @@
-import { type DownloadQuery, downloadLogs, downloadUrl, type LogFilter } from 'tailwire/client';
+import { type DownloadQuery, downloadLogs, downloadUrl, type LogFilter, serverFilter } from 'tailwire/client';
 import { gatewayUrl, httpOptions } from './gateway.ts';
 
-/** What a download asks for: a stretch of time, a format, and the text that is searched for. */
+/** What a download asks for: a stretch of time, a format, and the filter as far as the gateway knows it. */
 export function downloadQuery(hours: number, format: 'ndjson' | 'txt', filter: LogFilter): DownloadQuery {
   const since = new Date(Date.now() - hours * 3_600_000).toISOString();
-  return { since, format, ...(filter.text ? { grep: serverPattern(filter) } : {}) };
-}
-
-/** The search as a pattern for the gateway, with the same rule for upper and lower case. */
-function serverPattern({ text = '', regex }: LogFilter): string {
-  const pattern = regex === true ? text : text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
-  return /\p{Lu}/u.test(text) ? pattern : `(?i)${pattern}`;
+  return { since, format, ...serverFilter(filter) };
 }
 
 /** Starts a download: a plain link where the cookie goes along, a fetched file where the token must be sent. */

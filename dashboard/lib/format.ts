@@ -11,6 +11,11 @@ export function formatBytes(bytes: number): string {
   return `${value >= 100 || unit === 0 ? value.toFixed(0) : value.toFixed(1)} ${UNITS[unit]}`;
 }
 
+/** A number with its thousands apart: `19,369,001`. */
+export function formatCount(count: number): string {
+  return count.toLocaleString('en-US');
+}
+
 /** A length of time in its two largest units: `3 d 4 h`, `12 s`. */
 export function formatDuration(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1000));

@@ -44,6 +44,50 @@ export function tokenize(
   return marks.length === 0 ? tokens : mark(tokens, marks);
 }
 
+/** Characters of a raw line whose colours are looked at for its message. */
+const COLOURED_MAX = 8000;
+
+/**
+ * The tokens of a message in the colours of the raw line that it was read from: the message itself has none any more.
+ * Where it is not found there as it stands (quotes were decoded) it is shown without.
+ */
+export function tokenizeMessage(
+  message: string,
+  line: string,
+  ranges: (text: string) => [start: number, end: number][],
+): LineToken[] {
+  if (message === line || !line.includes('\u001b')) return tokenize(message, ranges);
+  const tokens = colours(line.slice(0, COLOURED_MAX));
+  const start = tokens
+    .map((token) => token.text)
+    .join('')
+    .indexOf(message);
+  if (message === '' || start < 0) return tokenize(message, ranges);
+  const part: LineToken[] = [];
+  let offset = -start;
+  for (const token of tokens) {
+    const text = token.text.slice(Math.max(0, -offset), Math.max(0, message.length - offset));
+    if (text !== '') part.push({ ...token, text });
+    offset += token.text.length;
+  }
+  const marks = ranges(message);
+  return marks.length === 0 ? part : mark(part, marks);
+}
+
+/** A raw line as it can be pasted anywhere: no escape sequences, and what is hidden made visible. */
+export function plainText(line: string): string {
+  return tokenize(line, () => [])
+    .map((token) => token.text)
+    .join('');
+}
+
+/** A value as JSON text that can be pasted anywhere: the same value, in which every hidden character is an escape. */
+export function plainJson(value: unknown): string {
+  return JSON.stringify(value, null, 2).replace(UNSEEN, (char) =>
+    char === '\n' ? char : `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
 function colours(line: string): LineToken[] {
   const parts = Anser.ansiToJson(line.replace(OTHER_SEQUENCES, ''), {
     use_classes: true,

@@ -1,10 +1,13 @@
 'use client';
 
-import { Download } from 'lucide-react';
+import { Download, SquareTerminal } from 'lucide-react';
 import { DropdownMenu } from 'radix-ui';
 import { toast } from 'sonner';
-import { GatewayRequestError, type LogFilter } from 'tailwire/client';
+import { GatewayRequestError, isFiltering, type LogFilter } from 'tailwire/client';
+import { copyText } from '../../lib/copy.ts';
 import { downloadQuery, startDownload } from '../../lib/download.ts';
+import { journalctlCommand } from '../../lib/journalctl.ts';
+import { plainText } from '../../lib/line-tokens.ts';
 import { Button } from '../ui/button.tsx';
 
 const CHOICES = [
@@ -14,7 +17,7 @@ const CHOICES = [
   { label: 'Last 24 hours as JSON lines', hours: 24, format: 'ndjson' },
 ] as const;
 
-/** The service's lines as a file, straight from the host's journal; a search in effect applies. */
+/** The service's lines as a file, straight from the host's journal, with the filter in effect; and how to see them there. */
 export function DownloadMenu({ service, filter }: { service: string; filter: LogFilter }) {
   function start(hours: number, format: 'txt' | 'ndjson'): void {
     startDownload(service, downloadQuery(hours, format, filter)).catch((error: unknown) => {
@@ -22,6 +25,7 @@ export function DownloadMenu({ service, filter }: { service: string; filter: Log
     });
   }
 
+  const command = plainText(journalctlCommand(service, filter));
   return (
     <DropdownMenu.Root>
       <DropdownMenu.Trigger asChild>
@@ -37,7 +41,7 @@ export function DownloadMenu({ service, filter }: { service: string; filter: Log
         >
           <DropdownMenu.Label className="px-2.5 py-1.5 text-xs text-muted">
             {service}
-            {filter.text ? `, lines with “${filter.text}”` : ''}
+            {isFiltering(filter) && ', what passes the filter'}
           </DropdownMenu.Label>
           {CHOICES.map(({ label, hours, format }) => (
             <DropdownMenu.Item
@@ -48,6 +52,17 @@ export function DownloadMenu({ service, filter }: { service: string; filter: Log
               {label}
             </DropdownMenu.Item>
           ))}
+          <DropdownMenu.Separator className="my-1 h-px bg-line" />
+          <DropdownMenu.Item
+            onSelect={() => void copyText(command, 'Command')}
+            className="max-w-80 cursor-pointer rounded-md px-2.5 py-2 outline-none data-[highlighted]:bg-raised"
+          >
+            <span className="flex items-center gap-2">
+              <SquareTerminal aria-hidden="true" className="h-4 w-4 text-muted" /> Copy the command for the
+              host
+            </span>
+            <code className="mt-1 block text-xs [overflow-wrap:anywhere] text-muted">{command}</code>
+          </DropdownMenu.Item>
         </DropdownMenu.Content>
       </DropdownMenu.Portal>
     </DropdownMenu.Root>

@@ -1,14 +1,25 @@
-import { Copy } from 'lucide-react';
+import { Copy, Link, TextSelect } from 'lucide-react';
 import type { LogLine } from 'tailwire/client';
 import { copyText } from '../../lib/copy.ts';
 import { formatInstant, type TimeZone } from '../../lib/format.ts';
+import { lineLink } from '../../lib/line-link.ts';
+import { plainJson } from '../../lib/line-tokens.ts';
 import { Button } from '../ui/button.tsx';
 import { LineText } from './line-text.tsx';
 
 const noRanges = () => [];
 
+interface LogDetailsProps {
+  service: string;
+  line: LogLine;
+  zone: TimeZone;
+  /** Copies the line with all further lines of its entry. */
+  onCopy: (seq: number) => void;
+  onContext?: (line: LogLine) => void;
+}
+
 /** Everything that is known about a line. */
-export function LogDetails({ line, zone }: { line: LogLine; zone: TimeZone }) {
+export function LogDetails({ service, line, zone, onCopy, onContext }: LogDetailsProps) {
   const known: [string, string | null][] = [
     ['time', line.time === null ? null : formatInstant(line.time, zone)],
     ['level', line.level],
@@ -36,13 +47,21 @@ export function LogDetails({ line, zone }: { line: LogLine; zone: TimeZone }) {
           ),
         )}
       </dl>
-      <div className="mt-2 flex gap-2 font-sans">
-        <Button size="small" onClick={() => void copyText(line.line, 'Line')}>
-          <Copy aria-hidden="true" className="h-4 w-4" /> Line
+      <div className="mt-2 flex flex-wrap gap-2 font-sans">
+        <Button size="small" onClick={() => onCopy(line.seq)}>
+          <Copy aria-hidden="true" className="h-4 w-4" /> {line.continuation ? 'Line' : 'Entry'}
         </Button>
-        <Button size="small" onClick={() => void copyText(toJson(line), 'Entry')}>
+        <Button size="small" onClick={() => void copyText(toJson(line), 'JSON')}>
           <Copy aria-hidden="true" className="h-4 w-4" /> JSON
         </Button>
+        <Button size="small" onClick={() => void copyText(lineLink(service, line.id), 'Link')}>
+          <Link aria-hidden="true" className="h-4 w-4" /> Link
+        </Button>
+        {onContext !== undefined && (
+          <Button size="small" onClick={() => onContext(line)}>
+            <TextSelect aria-hidden="true" className="h-4 w-4" /> In context
+          </Button>
+        )}
       </div>
     </div>
   );
@@ -50,5 +69,5 @@ export function LogDetails({ line, zone }: { line: LogLine; zone: TimeZone }) {
 
 /** The entry without what only this page knows. */
 function toJson({ kind: _kind, seq: _seq, groupLevel: _groupLevel, ...entry }: LogLine): string {
-  return JSON.stringify(entry, null, 2);
+  return plainJson(entry);
 }

@@ -1,12 +1,23 @@
 'use client';
 
 import { useVirtualizer } from '@tanstack/react-virtual';
-import { type Ref, useCallback, useImperativeHandle, useLayoutEffect, useRef, useState } from 'react';
-import type { CompiledFilter } from 'tailwire/client';
+import {
+  type Ref,
+  useCallback,
+  useEffect,
+  useImperativeHandle,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+  useState,
+} from 'react';
+import { type CompiledFilter, entryLines, foldGroups, type LogLine } from 'tailwire/client';
 import type { UseClientLogs } from 'tailwire/react';
 import { copyText } from '../../lib/copy.ts';
 import type { TimeZone } from '../../lib/format.ts';
+import { plainText } from '../../lib/line-tokens.ts';
 import { ROW_HEIGHT } from '../../lib/row-height.ts';
+import { FoldRow } from './fold-row.tsx';
 import { GapRow } from './gap-row.tsx';
 import { ListHead } from './list-head.tsx';
 import { LogRow } from './log-row.tsx';
@@ -34,16 +45,22 @@ interface LogListProps {
   onRelease: () => void;
   wrap: boolean;
   zone: TimeZone;
+  onContext: (line: LogLine) => void;
 }
 
 /** Rows drawn beyond the edges, so that quick scrolling shows no holes. */
 const OVERSCAN = 24;
 
 /** The lines. Only those in sight are in the page; the newest is followed until the reader scrolls up. */
-export function LogList({ ref, logs, ranges, held, onRelease, wrap, zone }: LogListProps) {
-  const { lines } = logs;
+export function LogList({ ref, logs, ranges, held, onRelease, wrap, zone, onContext }: LogListProps) {
   const container = useRef<HTMLDivElement>(null);
   const [opened, setOpened] = useState<ReadonlySet<number>>(new Set());
+  // A search may have found what a fold would hide.
+  const isSearching = (logs.filter.text ?? '') !== '';
+  const lines = useMemo(
+    () => (isSearching ? logs.lines : foldGroups(logs.lines, opened)),
+    [logs.lines, opened, isSearching],
+  );
   const [marked, setMarked] = useState<number | null>(null);
   const { following, stop, follow } = useFollow({ container, logs, held, onRelease });
 
@@ -74,6 +91,15 @@ export function LogList({ ref, logs, ranges, held, onRelease, wrap, zone }: LogL
     });
   }, []);
 
+  const latest = useRef(logs.lines);
+  useEffect(() => {
+    latest.current = logs.lines;
+  });
+  const copy = useCallback((seq: number) => {
+    const text = entryLines(latest.current, seq).map(plainText).join('\n');
+    if (text !== '') void copyText(text, text.includes('\n') ? 'Entry' : 'Line');
+  }, []);
+
   /** Where the mark begins: at the edge of what is in sight. */
   function edgeIndex(by: 1 | -1): number {
     const offset = (rows.scrollOffset ?? 0) + (by === 1 ? 0 : (container.current?.clientHeight ?? 0) - 1);
@@ -100,7 +126,7 @@ export function LogList({ ref, logs, ranges, held, onRelease, wrap, zone }: LogL
       if (marked !== null) toggle(marked);
     },
     copy() {
-      if (markedItem?.kind === 'line') void copyText(markedItem.line, 'Line');
+      if (markedItem?.kind === 'line') copy(markedItem.seq);
     },
   }));
 
@@ -130,8 +156,11 @@ export function LogList({ ref, logs, ranges, held, onRelease, wrap, zone }: LogL
                   <ListHead logs={logs} />
                 ) : item.kind === 'gap' ? (
                   <GapRow gap={item} />
+                ) : item.kind === 'fold' ? (
+                  <FoldRow fold={item} isMarked={item.seq === marked} onToggle={toggle} />
                 ) : (
                   <LogRow
+                    service={logs.service}
                     line={item}
                     ranges={ranges}
                     wrap={wrap}
@@ -139,6 +168,8 @@ export function LogList({ ref, logs, ranges, held, onRelease, wrap, zone }: LogL
                     isOpen={opened.has(item.seq)}
                     isMarked={item.seq === marked}
                     onToggle={toggle}
+                    onCopy={copy}
+                    onContext={onContext}
                   />
                 )}
               </div>

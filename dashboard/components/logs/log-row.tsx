@@ -2,13 +2,13 @@ import { ChevronRight, Copy } from 'lucide-react';
 import { memo } from 'react';
 import type { CompiledFilter, LogLine } from 'tailwire/client';
 import { cx } from '../../lib/class-names.ts';
-import { copyText } from '../../lib/copy.ts';
 import { formatInstant, formatLogTime, type TimeZone } from '../../lib/format.ts';
 import { LEVEL_COLOUR } from '../../lib/levels.ts';
 import { LineText } from './line-text.tsx';
 import { LogDetails } from './log-details.tsx';
 
 interface LogRowProps {
+  service: string;
   line: LogLine;
   ranges: CompiledFilter['ranges'];
   wrap: boolean;
@@ -16,6 +16,10 @@ interface LogRowProps {
   isOpen: boolean;
   isMarked: boolean;
   onToggle: (seq: number) => void;
+  /** Copies the line with all further lines of its entry. */
+  onCopy: (seq: number) => void;
+  /** Shows what stands around the line; missing where that is what is being shown. */
+  onContext?: (line: LogLine) => void;
 }
 
 /** Characters of a text shown in the list; the details have all of it. A line may have 48 kB. */
@@ -23,7 +27,7 @@ const SHOWN = 2000;
 
 /** One line: time, level, who wrote it, what. Its button opens all fields. */
 export const LogRow = memo(function LogRow(props: LogRowProps) {
-  const { line, ranges, wrap, zone, isOpen, isMarked, onToggle } = props;
+  const { service, line, ranges, wrap, zone, isOpen, isMarked, onToggle, onCopy, onContext } = props;
   const fields = Object.entries(line.fields);
   return (
     <div
@@ -71,7 +75,7 @@ export const LogRow = memo(function LogRow(props: LogRowProps) {
           )}
         >
           {line.target !== null && <span className="text-info">{line.target} </span>}
-          <LineText text={line.message.slice(0, SHOWN)} ranges={ranges} />
+          <LineText text={line.message.slice(0, SHOWN)} raw={line.line} ranges={ranges} />
           {line.message.length > SHOWN && (
             <span className="font-sans text-muted"> … {line.message.length - SHOWN} more characters</span>
           )}
@@ -90,13 +94,21 @@ export const LogRow = memo(function LogRow(props: LogRowProps) {
           tabIndex={-1}
           aria-label="Copy the line"
           title="Copy the line"
-          onClick={() => void copyText(line.line, 'Line')}
+          onClick={() => onCopy(line.seq)}
           className="sticky right-2 ml-auto h-[22px] max-md:hidden shrink-0 rounded border border-line bg-surface px-1.5 text-muted opacity-0 group-hover:opacity-100 hover:text-strong"
         >
           <Copy aria-hidden="true" className="h-3.5 w-3.5" />
         </button>
       </div>
-      {isOpen && <LogDetails line={line} zone={zone} />}
+      {isOpen && (
+        <LogDetails
+          service={service}
+          line={line}
+          zone={zone}
+          onCopy={onCopy}
+          {...(onContext === undefined ? {} : { onContext })}
+        />
+      )}
     </div>
   );
 });

@@ -20,10 +20,14 @@ const SHORTCUTS = [
 interface ShortcutsDialogProps {
   open: boolean;
   onOpenChange: (open: boolean) => void;
+  /** New errors are announced to screen readers. */
+  withErrors: boolean;
+  onWithErrors: (on: boolean) => void;
 }
 
-/** The keys of the log viewer. */
-export function ShortcutsDialog({ open, onOpenChange }: ShortcutsDialogProps) {
+/** The keys of the log viewer, and a setting for those who do not look at it. */
+export function ShortcutsDialog(props: ShortcutsDialogProps) {
+  const { open, onOpenChange, withErrors, onWithErrors } = props;
   return (
     <Dialog.Root open={open} onOpenChange={onOpenChange}>
       <Dialog.Portal>
@@ -52,6 +56,15 @@ export function ShortcutsDialog({ open, onOpenChange }: ShortcutsDialogProps) {
               </div>
             ))}
           </dl>
+          <label className="mt-4 flex items-center gap-2 border-t border-line pt-3 text-sm">
+            <input
+              type="checkbox"
+              checked={withErrors}
+              onChange={(event) => onWithErrors(event.target.checked)}
+              className="h-4 w-4 accent-[var(--accent)]"
+            />
+            Announce new errors to a screen reader
+          </label>
         </Dialog.Content>
       </Dialog.Portal>
     </Dialog.Root>

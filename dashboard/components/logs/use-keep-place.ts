@@ -1,13 +1,13 @@
 'use client';
 
 import { type RefObject, useLayoutEffect, useRef } from 'react';
-import type { LogItem } from 'tailwire/client';
+import type { LogRow } from 'tailwire/client';
 import { ROW_HEIGHT } from '../../lib/row-height.ts';
 
 /** Keeps what is being read where it is when older lines are put in front of it. */
 export function useKeepPlace(
   container: RefObject<HTMLDivElement | null>,
-  lines: readonly LogItem[],
+  lines: readonly LogRow[],
   following: boolean,
 ): void {
   const first = useRef(lines[0]?.seq);

@@ -1,6 +1,6 @@
 'use client';
 
-import { useEffect } from 'react';
+import { useEffect, useState } from 'react';
 import { useNodeStatus } from 'tailwire/react';
 import type { SessionInfo } from 'tailwire/shared/http.ts';
 import { useUrlState } from '../../lib/use-url-state.ts';
@@ -20,12 +20,14 @@ interface NodeViewProps {
 export function NodeView({ session, units }: NodeViewProps) {
   const node = useNodeStatus();
   const [chosen, choose] = useUrlState('service');
+  const [unread, setUnread] = useState(0);
   useTransitionToasts(node.transitions);
 
   const failed = node.data?.filter((unit) => unit.status === 'failed').length ?? 0;
   useEffect(() => {
-    document.title = `${failed > 0 ? `(${failed} failed) ` : ''}${session.host} · Tailwire`;
-  }, [failed, session.host]);
+    const marks = [failed > 0 ? `${failed} failed` : '', unread > 0 ? `${unread} new` : ''].filter(Boolean);
+    document.title = `${marks.length > 0 ? `(${marks.join(', ')}) ` : ''}${session.host} · Tailwire`;
+  }, [failed, unread, session.host]);
 
   const services = node.data?.map((unit) => unit.service) ?? units;
   const running = node.data?.find((unit) => unit.status !== 'not_installed')?.service;
@@ -37,7 +39,13 @@ export function NodeView({ session, units }: NodeViewProps) {
         <ConnectionAlert />
         <StatusGrid node={node} selected={service} onSelect={choose} />
         {service !== null && (
-          <LogViewer key={service} service={service} services={services} onService={choose} />
+          <LogViewer
+            key={service}
+            service={service}
+            services={services}
+            onService={choose}
+            onUnread={setUnread}
+          />
         )}
       </main>
     </div>

@@ -1,7 +1,7 @@
 import type { StatusCheck } from 'tailwire/client';
-import type { UnitStatus } from 'tailwire/shared/node-status.ts';
+import type { ChainFacts, UnitStatus } from 'tailwire/shared/node-status.ts';
 import { cx } from '../../lib/class-names.ts';
-import { formatBytes, formatShare } from '../../lib/format.ts';
+import { formatBytes, formatCount, formatShare } from '../../lib/format.ts';
 import { STATUS_LOOK } from '../../lib/status-look.ts';
 import { CheckStrip } from './check-strip.tsx';
 import { Since } from './since.tsx';
@@ -56,10 +56,45 @@ export function StatusCard({ unit, checks, cpuShare, isSelected, onSelect }: Sta
           {failure ?? (unit.since === undefined ? 'No data from the host' : <Since iso={unit.since} />)}
         </p>
       )}
+      {unit.facts !== undefined && <Chain facts={unit.facts} />}
       {!isMissing && <Figures unit={unit} cpuShare={cpuShare} />}
       <CheckStrip checks={checks} />
     </li>
   );
+}
+
+/** How the client's chain is, by its own words. */
+function Chain({ facts }: { facts: ChainFacts }) {
+  const { headSlot, headBlock, peers, syncDistance, synced } = facts;
+  const isSlot = headSlot !== undefined;
+  const head = headSlot ?? headBlock;
+  return (
+    <dl data-chain="" className="flex flex-wrap gap-x-3 text-xs tabular-nums">
+      {head !== undefined && (
+        <Figure name={isSlot ? 'Slot' : 'Block'} value={formatCount(head)} title={finality(facts)} />
+      )}
+      {peers !== undefined && (
+        <Figure name="Peers" value={formatCount(peers)} look={peers === 0 ? 'text-bad' : undefined} />
+      )}
+      {synced === true && <Figure name="Sync" value="in sync" look="text-good" />}
+      {synced === false && (
+        <Figure
+          name="Sync"
+          value={syncDistance === undefined ? 'behind' : `${formatCount(syncDistance)} behind`}
+          look="text-warn"
+        />
+      )}
+    </dl>
+  );
+}
+
+function finality({ finalizedEpoch, justifiedEpoch, finalizedBlock }: ChainFacts): string | undefined {
+  const known = [
+    finalizedEpoch === undefined ? null : `finalized epoch ${formatCount(finalizedEpoch)}`,
+    justifiedEpoch === undefined ? null : `justified epoch ${formatCount(justifiedEpoch)}`,
+    finalizedBlock === undefined ? null : `finalized block ${formatCount(finalizedBlock)}`,
+  ];
+  return known.filter((text) => text !== null).join(', ') || undefined;
 }
 
 function Figures({ unit, cpuShare }: Pick<StatusCardProps, 'unit' | 'cpuShare'>) {
@@ -73,11 +108,19 @@ function Figures({ unit, cpuShare }: Pick<StatusCardProps, 'unit' | 'cpuShare'>)
   );
 }
 
-function Figure({ name, value }: { name: string; value: string }) {
+interface FigureProps {
+  name: string;
+  value: string;
+  title?: string | undefined;
+  /** Class names of the value. */
+  look?: string | undefined;
+}
+
+function Figure({ name, value, title, look }: FigureProps) {
   return (
-    <div className="flex gap-1">
+    <div className="flex gap-1" title={title}>
       <dt className="text-muted">{name}</dt>
-      <dd>{value}</dd>
+      <dd className={look}>{value}</dd>
     </div>
   );
 }
