@@ -195,7 +195,9 @@ async function turns(stage: Stage, scenario: Scenario, log: (line: string) => vo
   for (let turn = 0; turn < stage.size.repeats; turn++) {
     const started = performance.now();
     await scenario.fault(stage, turn);
-    log(`  ${turn + 1}/${stage.size.repeats} in ${((performance.now() - started) / 1000).toFixed(1)} s`);
+    const seconds = ((performance.now() - started) / 1000).toFixed(1);
+    const rss = stage.rig.instances.map((instance) => mebibytes(instance.rss())).join(' ');
+    log(`  ${turn + 1}/${stage.size.repeats} in ${seconds} s, RSS ${rss} MiB`);
   }
 }
 
