@@ -1,5 +1,6 @@
 import closeWithGrace from 'close-with-grace';
 import type { Config, ConfigResult } from './config.ts';
+import { SettingError } from './core/errors.ts';
 import { createLogger } from './core/logger.ts';
 import type { Logger, Stoppable } from './core/types.ts';
 
@@ -65,7 +66,7 @@ export async function runProcess(settings: ConfigResult, createApp: CreateApp): 
     const { url } = await app.listen();
     process.stdout.write(`Tailwire ready on ${url}\n`);
   } catch (error) {
-    const reason = listenProblem(error, config);
+    const reason = error instanceof SettingError ? error.message : listenProblem(error, config);
     if (reason === null) logger.error('Tailwire cannot start', { error });
     else process.stderr.write(`Tailwire cannot start: ${reason}\n`);
     startFailed = true;

@@ -42,3 +42,8 @@ export class AppError extends Error {
 export function toAppError(error: unknown, fallback: ErrorCode = 'internal'): AppError {
   return error instanceof AppError ? error : new AppError(fallback, { cause: error });
 }
+
+/** A setting whose fault shows only when it is used [ENV-1]. The message begins with the variable and holds no secret. */
+export class SettingError extends Error {
+  override readonly name = 'SettingError';
+}

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
 import type { Config } from '../config.ts';
+import { SettingError } from '../core/errors.ts';
 
 /** Files of `TLS_CERT` and its companions. */
 export type TlsConfig = Pick<Config, 'tlsCert' | 'tlsKey' | 'tlsCa' | 'tlsRequestClientCert'>;
@@ -21,28 +22,46 @@ const LIMITS = {
 /** Most open connections of one instance, upgraded ones included: four times what one instance is built for. */
 const CONNECTIONS_MAX = 20_000;
 
-/** The listening side: plain HTTP, or HTTPS where TLS_CERT and TLS_KEY are set (TLS 1.2 and newer). */
+function readPem(variable: string, file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    throw new SettingError(`${variable} names a file that cannot be read: ${errorCode(error)}`);
+  }
+}
+
+function errorCode(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : String(error);
+}
+
+/**
+ * The listening side: plain HTTP, or HTTPS where TLS_CERT and TLS_KEY are set (TLS 1.2 and newer).
+ * @throws SettingError where a file of TLS_CERT and its companions is missing or malformed
+ */
 export function createNodeServer(
   listener: http.RequestListener,
   tls?: TlsConfig,
 ): http.Server | https.Server {
   const server =
     tls?.tlsCert !== undefined && tls.tlsKey !== undefined
-      ? https.createServer(
-          {
-            ...LIMITS,
-            cert: readFileSync(tls.tlsCert),
-            key: readFileSync(tls.tlsKey),
-            ...(tls.tlsCa === undefined ? {} : { ca: readFileSync(tls.tlsCa) }),
-            requestCert: tls.tlsRequestClientCert,
-            rejectUnauthorized: tls.tlsRequestClientCert,
-            minVersion: 'TLSv1.2',
-          },
-          listener,
-        )
+      ? createTlsServer(listener, {
+          cert: readPem('TLS_CERT', tls.tlsCert),
+          key: readPem('TLS_KEY', tls.tlsKey),
+          ...(tls.tlsCa === undefined ? {} : { ca: readPem('TLS_CA', tls.tlsCa) }),
+          requestCert: tls.tlsRequestClientCert,
+          rejectUnauthorized: tls.tlsRequestClientCert,
+        })
       : http.createServer(LIMITS, listener);
   server.maxConnections = CONNECTIONS_MAX;
   return server;
+}
+
+function createTlsServer(listener: http.RequestListener, options: https.ServerOptions): https.Server {
+  try {
+    return https.createServer({ ...LIMITS, ...options, minVersion: 'TLSv1.2' }, listener);
+  } catch (error) {
+    throw new SettingError(`TLS_CERT, TLS_KEY or TLS_CA is not what it should be: ${errorCode(error)}`);
+  }
 }
 
 /** How long a stop waits for requests that are being answered before it cuts them, in ms. */

@@ -102,7 +102,7 @@ function optionsFor(kind: ConnectionKind, address: RedisOptions): ClientOptions 
 /**
  * The connections of one instance to Redis (redis://, rediss://, redis+sentinel://). Returns at once; while Redis is away
  * it retries for ever and says so once. One primary, with or without Sentinel; Redis Cluster is not supported.
- * @throws Error where the URL is malformed
+ * @throws SettingError where the URL is malformed
  */
 export function createRedis(deps: { url: string; logger: Logger }): RedisConnections {
   const { label, options } = parseRedisUrl(deps.url);

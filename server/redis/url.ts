@@ -1,4 +1,5 @@
 import type { RedisOptions } from 'ioredis';
+import { SettingError } from '../core/errors.ts';
 
 /** Where a Redis is: what ioredis needs to reach it, and a label for logs that holds no credentials. */
 export interface RedisAddress {
@@ -23,8 +24,8 @@ const PARAMETERS: Record<string, readonly string[]> = {
 /**
  * No message repeats anything of the URL: a password with a `/`, `?` or `#` that nobody escaped may turn up as any part.
  */
-function malformed(what: string): Error {
-  return new Error(`the Redis URL ${what}; use ${FORMS}`);
+function malformed(what: string): SettingError {
+  return new SettingError(`REDIS_URL ${what}; use ${FORMS}`);
 }
 
 function decode(text: string, what: string): string {
@@ -68,7 +69,7 @@ function parseFlag(value: string | null, name: string, otherwise: boolean): bool
 /**
  * Reads REDIS_URL. `tlsVerify=0` accepts any certificate (hosted servers with self-signed ones), `tlsServername` sets
  * the name to verify; with sentinels `tls=1` is for the master, `sentinelTls` (unless given as `tls`) for the sentinels.
- * @throws Error with a message that names the fault and never holds the URL or its password
+ * @throws SettingError with a message that names the fault and never holds the URL or its password
  */
 export function parseRedisUrl(url: string): RedisAddress {
   const match = /^([A-Za-z+]+:)\/\/([^/?#]*)(?:\/([^?#]*))?(?:\?([^#]*))?$/.exec(url.trim());

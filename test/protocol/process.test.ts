@@ -32,8 +32,8 @@ describe('process', () => {
     for (const child of children.splice(0)) child.kill('SIGKILL');
   });
 
-  function start(env: Record<string, string> = {}): Started {
-    const child = spawn(process.execPath, ['--import=tsx', 'test/support/fake-main.ts'], {
+  function start(env: Record<string, string> = {}, main = 'test/support/fake-main.ts'): Started {
+    const child = spawn(process.execPath, ['--import=tsx', main], {
       env: { PATH: process.env.PATH, PORT: '0', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -153,6 +153,32 @@ describe('process', () => {
       other.close();
     }
   });
+
+  const found: [string, Record<string, string>, RegExp][] = [
+    [
+      'a certificate that is not there',
+      { TLS_CERT: '/nowhere/c.pem', TLS_KEY: '/nowhere/k.pem' },
+      /TLS_CERT .*ENOENT/,
+    ],
+    ['a certificate that is none', { TLS_CERT: 'package.json', TLS_KEY: 'package.json' }, /TLS_CERT/],
+    [
+      'a database of Redis that is none',
+      { REDIS_URL: 'redis://:secret@localhost/abc' },
+      /REDIS_URL .*database/,
+    ],
+  ];
+  for (const [what, env, message] of found) {
+    it(`[ENV-1] names the variable of ${what}, in one line`, async () => {
+      const run = start(env, 'server/main.ts');
+      assert.equal(await run.exit, 1);
+      const line = run
+        .output()
+        .split('\n')
+        .find((text) => text.startsWith('Tailwire cannot start: '));
+      assert.match(line ?? '', message);
+      assert.doesNotMatch(run.output(), /:secret@|at .*\.ts|Tailwire ready/);
+    });
+  }
 
   it('[RUN-4] prints every faulty variable at once and exits 1', async () => {
     const run = start({ NODE_ENV: 'production', LOG_LEVEL: 'loud', SESSION_SECRET: 'change-me' });
