@@ -80,7 +80,7 @@ export async function fanout(context: Context): Promise<Section> {
   const missing: Missing[] = [];
 
   async function add(name: string, start: () => Promise<Candidate | Missing>): Promise<void> {
-    if (only.length > 0 && !only.some((part) => name.toLowerCase().includes(part))) return;
+    if (only.length > 0 && !only.some((part) => name.toLowerCase().startsWith(part))) return;
     const candidate = await start();
     if ('missing' in candidate) return void missing.push(candidate);
     ends.push(candidate.stop);

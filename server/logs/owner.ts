@@ -18,8 +18,14 @@ const FIRST_LINES = 200;
 const SEED_MAX_CHARS = 524_288;
 /** Pause between two appends while lines keep coming, in ms; a line after a pause goes out at once. */
 const FLUSH_MS = 20;
+/**
+ * The same where a batch had this many characters or more (about 2500 lines/s): a write to each viewer's socket costs
+ * more than the bytes in it, so that few large ones carry several times the lines of many small ones.
+ */
+const FLUSH_BUSY_MS = 80;
+const FLUSH_BUSY_CHARS = 16_384;
 /** A batch is closed at this size, in characters of line text, each line counted with LINE_CHARS more. */
-const FLUSH_CHARS = 49_152;
+const FLUSH_CHARS = 196_608;
 /** What a line costs beside its text, so that empty lines have a bound too. */
 const LINE_CHARS = 64;
 /** The journal is not read on while this much waits for the store, in characters. */
@@ -65,6 +71,7 @@ export async function ownStream(
   let flushing: Promise<void> | null = null;
   let timer: NodeJS.Timeout | undefined;
   let lastFlush = 0;
+  let flushMs = FLUSH_MS;
 
   /** Asks the store until it answers, at least once: while it is away the journal is the buffer. */
   async function ask<T>(question: () => Promise<T>): Promise<T | 'fenced'> {
@@ -116,6 +123,7 @@ export async function ownStream(
     if (!next) return;
     pendingChars -= next.chars;
     lastFlush = performance.now();
+    flushMs = next.chars < FLUSH_BUSY_CHARS ? FLUSH_MS : FLUSH_BUSY_MS;
     await append(next.entries, next.cursor);
   }
 
@@ -133,7 +141,7 @@ export async function ownStream(
   function schedule(): void {
     if (flushing || readSignal.aborted || pending.length === 0) return;
     const since = performance.now() - lastFlush;
-    if (since >= FLUSH_MS || pendingChars >= FLUSH_CHARS) {
+    if (since >= flushMs || pendingChars >= FLUSH_CHARS) {
       clearTimeout(timer);
       timer = undefined;
       flushing = flush().finally(() => {
@@ -144,7 +152,7 @@ export async function ownStream(
       timer ??= setTimeout(() => {
         timer = undefined;
         schedule();
-      }, FLUSH_MS - since);
+      }, flushMs - since);
     }
   }
 

@@ -158,7 +158,7 @@ describe('the owner of a stream', () => {
     assert.ok(fake.batches.length < 40, `${fake.batches.length} batches for 50 writes`);
   });
 
-  it('[LOG-4] closes a batch at 48 KiB of text, also while the store is slow', async () => {
+  it('[LOG-4] closes a batch at 192 KiB of text, also while the store is slow', async () => {
     const message = (n: number) => `line ${n} ${'x'.repeat(990)}`;
     fake.onAppend = async (): Promise<AppendResult> => {
       await new Promise((resolve) => setTimeout(resolve, 5));
@@ -166,12 +166,12 @@ describe('the owner of a stream', () => {
     };
     own();
     await until(() => journal.follows() === 1);
-    journal.write(span(1, 600).map((n) => fakeRecord(n, { message: message(n) })));
-    await until(() => fake.lines().length === 600);
-    assert.deepEqual(fake.lines(), span(1, 600));
+    journal.write(span(1, 1800).map((n) => fakeRecord(n, { message: message(n) })));
+    await until(() => fake.lines().length === 1800);
+    assert.deepEqual(fake.lines(), span(1, 1800));
     for (const batch of fake.batches) {
       const chars = decodeBatch(batch.body).reduce((sum, entry) => sum + entry.line.length, 0);
-      assert.ok(chars <= 49_152 + 1100, `a batch of ${chars} characters`);
+      assert.ok(chars <= 196_608 + 1100, `a batch of ${chars} characters`);
     }
     assert.ok(fake.batches.length <= 40, `${fake.batches.length} batches`);
   });
@@ -179,9 +179,9 @@ describe('the owner of a stream', () => {
   it('[LOG-4] closes a batch of empty lines too', async () => {
     own();
     await until(() => journal.follows() === 1);
-    journal.write(span(1, 5000).map((n) => fakeRecord(n, { message: '' })));
-    await until(() => fake.lines().length === 5000);
-    for (const { count } of fake.batches) assert.ok(count <= 1000, `a batch of ${count} lines`);
+    journal.write(span(1, 9000).map((n) => fakeRecord(n, { message: '' })));
+    await until(() => fake.lines().length === 9000);
+    for (const { count } of fake.batches) assert.ok(count <= 3200, `a batch of ${count} lines`);
   });
 
   it('a line longer than a batch goes alone', async () => {
