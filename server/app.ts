@@ -22,9 +22,12 @@ import type { App } from './process.ts';
 import { createCanary } from './redis/canary.ts';
 import { createRedis } from './redis/connections.ts';
 import { keys } from './redis/keys.ts';
+import { BUILT_IN_DIR, discoverHandlers } from './rooms/handlers/discovery.ts';
 import { createMemoryHistory, createRedisHistory } from './rooms/history.ts';
 import { createHub } from './rooms/hub.ts';
 import { createMemoryPresence, createRedisPresence } from './rooms/presence.ts';
+import { createMemoryReplayGuard, createRedisReplayGuard } from './rooms/replay-guard.ts';
+import { createRoomHost } from './rooms/room-host.ts';
 import { createGrants } from './rooms/tokens/grants.ts';
 import { createJwts } from './rooms/tokens/jwt.ts';
 import { createRoomTokens } from './rooms/tokens/room-token.ts';
@@ -49,6 +52,7 @@ import { createStatusFeed } from './status/feed.ts';
 import { createMemoryBoard } from './status/memory-board.ts';
 import { createProber } from './status/prober.ts';
 import { createRedisBoard } from './status/redis-board.ts';
+import { createEchoDialect } from './websocket/dialects/echo.ts';
 import { createNexusDialect } from './websocket/dialects/nexus.ts';
 import { createWebSockets } from './websocket/server.ts';
 import type { Dialect } from './websocket/types.ts';
@@ -147,8 +151,24 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
   lifecycle.add('rooms', hub);
   const jwts = config.jwtSecret === undefined ? null : createJwts({ secret: config.jwtSecret });
   const roomTokens = config.hmacSecret === undefined ? null : createRoomTokens({ secret: config.hmacSecret });
+  const rooms =
+    roomTokens &&
+    createRoomHost({
+      hub,
+      tokens: roomTokens,
+      handlers: await discoverHandlers({
+        dirs: [BUILT_IN_DIR, ...(config.roomsDir ? [config.roomsDir] : [])],
+        logger,
+      }),
+      replays: redis ? createRedisReplayGuard({ redis }) : createMemoryReplayGuard(),
+      logger,
+      instanceId,
+      maxPayloadBytes: config.maxPayloadBytes,
+      heartbeatIntervalMs: config.heartbeatIntervalMs,
+    });
+  if (rooms) lifecycle.add('room handlers', rooms);
   // Asked in this order: the first that knows an address has it. One line for each dialect.
-  const dialects: readonly Dialect[] = [createNexusDialect({ hub, jwts })];
+  const dialects: readonly Dialect[] = [createNexusDialect({ hub, jwts }), createEchoDialect({ rooms })];
   for (const { name, off } of dialects) if (off) logger.warn(`The ${name} dialect is off: ${off}.`);
 
   // The edges
@@ -236,6 +256,17 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
       perMinute: config.httpRate,
       ...(redis ? { redis: redis.commands } : {}),
     }),
+    rooms: rooms && {
+      host: rooms,
+      tokens: roomTokens,
+      issuerKey: config.issuerKey,
+      postLimit: createRateLimit({
+        name: 'post',
+        perMinute: 60 * config.messageRate,
+        ...(redis ? { redis: redis.commands } : {}),
+      }),
+      maxPayloadBytes: config.maxPayloadBytes,
+    },
     readiness() {
       const checks = {
         accepting: !lifecycle.stopping,

@@ -8,6 +8,7 @@ import { requestContext } from './request-context.ts';
 import { dashboardConfigRoutes } from './routes/dashboard-config.ts';
 import { healthRoutes } from './routes/health.ts';
 import { logRoutes } from './routes/logs.ts';
+import { roomRoutes } from './routes/rooms.ts';
 import { sessionRoutes } from './routes/sessions.ts';
 import type { HttpDeps } from './types.ts';
 
@@ -43,6 +44,7 @@ export function createHttpApp(deps: HttpDeps): Express {
   app.use(dashboardConfigRoutes(deps));
   app.use(sessionRoutes(deps));
   app.use(logRoutes(deps));
+  app.use(roomRoutes(deps));
   app.use(dashboardRoutes(deps.dashboardDir));
   app.use(notFound());
   app.use(errorHandler(deps));

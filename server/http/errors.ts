@@ -5,13 +5,20 @@ import type { Metrics } from '../core/metrics.ts';
 import type { Logger } from '../core/types.ts';
 import { requestIdOf } from './request-context.ts';
 
-/** Writes an error in the one form of [HTTP-2]. */
-export function sendError(res: Response, error: AppError): void {
-  const { code, message, hint } = error.toPayload();
+/** Writes an error in the one form of [HTTP-2]; `instead` replaces its text or status. */
+export function sendError(
+  res: Response,
+  error: AppError,
+  instead: { message?: string; status?: number } = {},
+): void {
+  const { code, message, hint } = { ...error.toPayload(), ...instead };
   const body: HttpErrorBody = { error: { code, message, hint, requestId: requestIdOf(res) } };
   if (error.retryAfterMs !== undefined)
     res.set('Retry-After', String(Math.max(1, Math.ceil(error.retryAfterMs / 1000))));
-  res.status(error.status).set('Cache-Control', 'no-store').json(body);
+  res
+    .status(instead.status ?? error.status)
+    .set('Cache-Control', 'no-store')
+    .json(body);
 }
 
 /** Any path that no route has answered. */

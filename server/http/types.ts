@@ -4,6 +4,8 @@ import type { ProxyTrust } from '../core/client-address.ts';
 import type { Metrics } from '../core/metrics.ts';
 import type { OriginPolicy } from '../core/origin-policy.ts';
 import type { Logger } from '../core/types.ts';
+import type { RoomHost } from '../rooms/room-host.ts';
+import type { RoomTokens } from '../rooms/tokens/room-token.ts';
 import type { Session, SessionStore } from '../sessions/types.ts';
 import type { HostKey, SshTarget } from '../ssh/types.ts';
 
@@ -54,6 +56,18 @@ export interface Readiness {
   checks: Record<string, boolean>;
 }
 
+/** What the routes of rooms use. */
+export interface HttpRooms {
+  host: RoomHost;
+  tokens: RoomTokens;
+  /** Who may mint tokens; undefined: nobody. */
+  issuerKey: string | undefined;
+  /** Pushes of one client. */
+  postLimit: RateLimit;
+  /** Largest body of a push, in bytes. */
+  maxPayloadBytes: number;
+}
+
 export type HttpConfig = Pick<
   Config,
   'production' | 'frontendUrls' | 'allowedUnits' | 'metricsToken' | 'sessionMaxAgeMs'
@@ -77,6 +91,8 @@ export interface HttpDeps {
   downloads: LogDownloads;
   /** HTTP_RATE, for the routes that log in or mint tokens. */
   loginLimit: RateLimit;
+  /** Rooms; null where they are off. */
+  rooms: HttpRooms | null;
   readiness(): Readiness;
   /** Figures of the public /health. */
   counts(): { rooms: number; clients: number };

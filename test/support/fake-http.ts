@@ -78,6 +78,7 @@ export async function startFakeHttp(overrides: Partial<HttpDeps> = {}): Promise<
     demoTarget: () => null,
     downloads: { async *download() {} },
     loginLimit: createRateLimit({ name: 'test', perMinute: 1000 }),
+    rooms: null,
     readiness: () => ({ ready: true, checks: { store: true } }),
     counts: () => ({ rooms: 0, clients: 0 }),
     dashboardDir: '/nonexistent',

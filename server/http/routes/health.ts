@@ -1,6 +1,6 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
 import { Router } from 'express';
 import { AppError } from '../../core/errors.ts';
+import { bearerToken, isSecret } from '../bearer.ts';
 import type { HttpDeps } from '../types.ts';
 
 /** What load balancers, monitors and Prometheus ask [HTTP-1]. */
@@ -13,13 +13,14 @@ export function healthRoutes(deps: HttpDeps): Router {
     next();
   });
 
-  router.get('/health', (_req, res) => {
+  router.get('/health', async (_req, res) => {
     const { rooms, clients } = deps.counts();
     res.json({
       status: deps.readiness().ready ? 'ok' : 'degraded',
       uptime: Math.round((Date.now() - started) / 1000),
       rooms,
       clients,
+      ...(deps.rooms ? { roomStats: await deps.rooms.host.stats() } : {}),
       version: deps.version,
     });
   });
@@ -36,7 +37,7 @@ export function healthRoutes(deps: HttpDeps): Router {
   router.get('/metrics', async (req, res) => {
     const { production, metricsToken } = deps.config;
     if (metricsToken === undefined && production) throw new AppError('not_found');
-    if (metricsToken !== undefined && !isBearer(req.headers.authorization, metricsToken)) {
+    if (metricsToken !== undefined && !isSecret(bearerToken(req.headers.authorization) ?? '', metricsToken)) {
       res.set('WWW-Authenticate', 'Bearer');
       throw new AppError('not_authenticated');
     }
@@ -46,10 +47,4 @@ export function healthRoutes(deps: HttpDeps): Router {
   });
 
   return router;
-}
-
-/** Compares digests, so that neither length nor content of the secret shows in the time it takes. */
-function isBearer(header: string | undefined, secret: string): boolean {
-  const digest = (text: string) => createHash('sha256').update(text).digest();
-  return timingSafeEqual(digest(header ?? ''), digest(`Bearer ${secret}`));
 }

@@ -1,0 +1,68 @@
+import type { Logger, Stoppable } from '../core/types.ts';
+import { type ControlRelay, createControlRelay } from './control-relay.ts';
+import { createDelayQueue } from './delay-queue.ts';
+import type { Processed, RoomHooks } from './handlers/hooks.ts';
+import type { RoomPayload, RoomSocket } from './handlers/types.ts';
+import { encodeData } from './message.ts';
+import { splitPayload } from './room-message.ts';
+import type { Hub } from './types.ts';
+
+/** Where a message comes from. */
+export interface Sender {
+  source: 'client' | 'server';
+  from: string;
+  /** Of the sender's token. */
+  metadata: Readonly<Record<string, unknown>>;
+  /** Id of the hub member. */
+  origin?: string;
+}
+
+/** A message that its handler has passed, and when it is to go. */
+export interface Prepared extends Processed {
+  delayMs: number;
+}
+
+/** What visits and pushes have in common: the way of a handled message to the hub. */
+export interface RoomCore extends Stoppable {
+  readonly hub: Hub;
+  readonly logger: Logger;
+  readonly relay: ControlRelay;
+  /** Clients of a room that has a handler. */
+  clients(room: string): Set<RoomSocket> | undefined;
+  /** Puts a handled message together with its delay. */
+  prepare(hooks: RoomHooks, done: Processed, sender: Sender): Promise<Prepared>;
+  /** Publishes now or later. @throws AppError as `Hub.publish` and `DelayQueue.add` */
+  publish(hooks: RoomHooks, original: RoomPayload, prepared: Prepared, sender: Sender): void;
+}
+
+export function createRoomCore(deps: {
+  hub: Hub;
+  logger: Logger;
+  instanceId: string;
+  /** Largest payload as JSON, in bytes. */
+  maxPayloadBytes: number;
+  clients: RoomCore['clients'];
+}): RoomCore {
+  const { hub, logger } = deps;
+  const delays = createDelayQueue({ logger });
+  return {
+    hub,
+    logger,
+    relay: createControlRelay(deps),
+    clients: deps.clients,
+    async prepare(hooks, done, { source, metadata }) {
+      const { payload } = done;
+      return { ...done, delayMs: await hooks.delay({ room: hooks.room, payload, source, metadata }) };
+    },
+    publish({ room }, original, prepared, { source, from, origin }) {
+      const { data, extra } = splitPayload(original, prepared, source);
+      const { delayMs } = prepared;
+      // What cannot be sent is refused now, not when it is due.
+      const bytes = delayMs > 0 ? Buffer.byteLength(encodeData(data, deps.maxPayloadBytes)) : 0;
+      delays.add(room, delayMs, bytes, () => {
+        hub.publish(room, { from, data, kind: source, ...(origin === undefined ? {} : { origin }), extra });
+      });
+    },
+    stop: () => delays.stop(),
+  };
+}

@@ -1,0 +1,131 @@
+import type { Logger, Stoppable } from '../core/types.ts';
+import { BaseRoomHandler } from './handlers/base-room-handler.ts';
+import type { LoadedHandler } from './handlers/discovery.ts';
+import { createHooks, type Rejection, type RoomHooks } from './handlers/hooks.ts';
+import type { AuthPayload, RoomRequest, RoomSocket } from './handlers/types.ts';
+import { createPostDesk, type PostDesk } from './post-desk.ts';
+import type { ReplayGuard } from './replay-guard.ts';
+import { createRoomCore } from './room-core.ts';
+import { isRoomName } from './room-name.ts';
+import { createVisit, type RoomPeer, type Visit } from './room-visit.ts';
+import { CONTROL_SCOPE, type RoomClaims, type RoomTokens } from './tokens/room-token.ts';
+import type { Hub } from './types.ts';
+
+/** How long the figures of the rooms are good for, in ms: `/health` is public. */
+const STATS_MS = 1000;
+
+export interface RoomHostDeps {
+  hub: Hub;
+  tokens: RoomTokens;
+  handlers: readonly LoadedHandler[];
+  replays: ReplayGuard;
+  logger: Logger;
+  instanceId: string;
+  /** Largest payload as JSON, in bytes. */
+  maxPayloadBytes: number;
+  /** Ms between calls of `onHeartbeat`. */
+  heartbeatIntervalMs: number;
+  /** Time limit of a hook, in ms; HOOK_MS. */
+  hookMs?: number;
+}
+
+/** Somebody at the door of a room. */
+export interface EntryRequest {
+  /** Null: the address names none. */
+  room: string | null;
+  control: boolean;
+  token: string | null;
+  address: string;
+  request: RoomRequest;
+}
+
+/** Let in: what to do with the open connection. Otherwise the close code that says why. */
+export type Entry = { reject: Rejection } | { open(peer: RoomPeer): Visit };
+
+/** Rooms with handlers, over the hub [WS-2]: who comes in, what goes out. For Echo connections and for HTTP. */
+export interface RoomHost extends Stoppable, PostDesk {
+  /** The rooms that have a handler. */
+  readonly registered: readonly RoomHooks[];
+  /** The `type` of the frames that members of a room get. */
+  messageType(room: string): string;
+  admit(entry: EntryRequest): Promise<Entry>;
+  /** What the handlers say of their rooms on this instance. */
+  stats(): Promise<Record<string, unknown>>;
+}
+
+/** The rooms of one instance, see `RoomHost`. */
+export function createRoomHost(deps: RoomHostDeps): RoomHost {
+  const { hub, tokens, logger } = deps;
+  const byRoom = new Map<string, RoomHooks>();
+  const clients = new Map<string, Set<RoomSocket>>();
+  const hookDeps = { logger, ...(deps.hookMs === undefined ? {} : { hookMs: deps.hookMs }) };
+  let stopped: Promise<void> | undefined;
+  let figures: { at: number; value: Promise<Record<string, unknown>> } | undefined;
+
+  for (const { room, handler } of deps.handlers) {
+    const hooks = createHooks(handler, { room, ...hookDeps });
+    byRoom.set(room, hooks);
+    clients.set(room, new Set());
+    if (hooks.historyLength > 0) hub.keepHistory(room, hooks.historyLength);
+  }
+  const registered = [...byRoom.values()];
+  const hooksOf = (room: string) =>
+    byRoom.get(room) ?? createHooks(new BaseRoomHandler(room), { room, ...hookDeps });
+
+  const core = createRoomCore({ ...deps, clients: (room) => clients.get(room) });
+
+  /** The claims of a token, or null where the room takes anybody; a close code where it does not do. */
+  function authenticate(hooks: RoomHooks, entry: EntryRequest): RoomClaims | null | Rejection {
+    if (entry.token === null) {
+      return hooks.requiresAuth || entry.control ? { code: 4001, reason: undefined } : null;
+    }
+    let claims: RoomClaims;
+    try {
+      claims = tokens.verify(entry.token);
+    } catch {
+      return { code: 4002, reason: undefined };
+    }
+    const fits = claims.room === hooks.room && (claims.scope === CONTROL_SCOPE) === entry.control;
+    return fits ? claims : { code: 4004, reason: undefined };
+  }
+
+  async function readStats(): Promise<Record<string, unknown>> {
+    const rows = registered.map(async (hooks) => [
+      hooks.room,
+      await hooks.stats([...(clients.get(hooks.room) ?? [])]),
+    ]);
+    return Object.fromEntries(await Promise.all(rows)) as Record<string, unknown>;
+  }
+
+  const heartbeat = setInterval(() => {
+    for (const hooks of registered) hooks.heartbeat();
+  }, deps.heartbeatIntervalMs).unref();
+
+  return {
+    registered,
+    messageType: (room) => byRoom.get(room)?.messageType ?? 'message',
+    async admit(entry) {
+      const { room } = entry;
+      if (room === null || !isRoomName(room)) return { reject: { code: 4005, reason: undefined } };
+      const hooks = hooksOf(room);
+      const auth = authenticate(hooks, entry);
+      if (auth && 'code' in auth) return { reject: auth };
+      const reject = await hooks.verifyAuth(auth satisfies AuthPayload, entry.request, entry.address);
+      if (reject) return { reject };
+      return { open: (peer) => createVisit(core, { hooks, auth, peer, ...entry }) };
+    },
+    stats() {
+      const now = performance.now();
+      if (!figures || now - figures.at > STATS_MS) figures = { at: now, value: readStats() };
+      return figures.value;
+    },
+    ...createPostDesk({ core, tokens, replays: deps.replays, hooksOf }),
+    stop() {
+      stopped ??= (async () => {
+        clearInterval(heartbeat);
+        await core.stop();
+      })();
+      return stopped;
+    },
+  };
+}

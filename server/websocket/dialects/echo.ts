@@ -1,0 +1,129 @@
+import { CLOSE_CODES, type CloseName } from '../../../shared/close-codes.ts';
+import { ECHO_SUPPRESSED, type EchoAnswer, echoMessageSchema } from '../../../shared/echo.ts';
+import { AppError } from '../../core/errors.ts';
+import { parseJson } from '../../core/json.ts';
+import { createFrameCache } from '../../core/websocket-frame.ts';
+import { RoomRefusal } from '../../rooms/handlers/hooks.ts';
+import type { RoomPayload } from '../../rooms/handlers/types.ts';
+import { isReservedPath } from '../../rooms/reserved-names.ts';
+import type { RoomHost } from '../../rooms/room-host.ts';
+import type { RoomPeer, Visit } from '../../rooms/room-visit.ts';
+import type { HubMessage } from '../../rooms/types.ts';
+import type { Connection, Dialect, DialectSession, UpgradeRequest } from '../types.ts';
+import { chooseProtocol, requestToken } from '../upgrade-request.ts';
+
+const LONG = '/rooms/';
+const CONTROL = '/remotecontrol';
+/** Parameters of key validation, which has the address `/` as well [WS-3]. */
+const KEY_VALIDATION = ['serviceId', 'hwid', 'key'];
+
+const NAMES = new Map(
+  Object.entries(CLOSE_CODES).map(([name, { code }]) => [code as number, name as CloseName]),
+);
+
+/**
+ * The room that an address names: `/:room`, `/rooms/:room`, either with `/remotecontrol` behind, or `?room=` where the
+ * path has none. @returns null where the address is not one of a room
+ */
+function roomOf({ path, query }: UpgradeRequest): { room: string | null; control: boolean } | null {
+  const at = path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path;
+  if (at === '/' || at === '/rooms') {
+    const other = at === '/' && KEY_VALIDATION.some((name) => query.has(name));
+    return other ? null : { room: query.get('room') || null, control: false };
+  }
+  const isLong = at.startsWith(LONG);
+  const name = at.slice(isLong ? LONG.length : 1);
+  const control = name.endsWith(CONTROL);
+  const room = control ? name.slice(0, -CONTROL.length) : name;
+  if (!isLong && (room.includes('/') || isReservedPath(room))) return null;
+  return { room, control };
+}
+
+/** Echo rooms on `/:room` and `/rooms/:room` [WS-2]. @param deps.rooms null: the dialect is off */
+export function createEchoDialect(deps: { rooms: RoomHost | null }): Dialect {
+  const { rooms } = deps;
+
+  /** A hub message as its frame; the payload goes in as the text it came as. */
+  function encode(message: HubMessage): string {
+    const extra = message.extra === undefined ? {} : (JSON.parse(message.extra) as Record<string, unknown>);
+    const { type = rooms?.messageType(message.room) ?? 'message', ...rest } = extra;
+    const head = `{"type":${JSON.stringify(type)},"content":${message.json},"from":${JSON.stringify(message.from)}`;
+    const tail = JSON.stringify({ timestamp: Math.floor(message.timestamp / 1000), id: message.id, ...rest });
+    return `${head},${tail.slice(1)}`;
+  }
+  const frames = createFrameCache(encode);
+
+  function closeWith(connection: Connection, code: number, reason: string | undefined): void {
+    connection.close(NAMES.get(code) ?? code, reason);
+  }
+
+  /** Upgraded only to be told why it may not come in. */
+  function turnAway(connection: Connection, code: number, reason: string | undefined): DialectSession {
+    closeWith(connection, code, reason);
+    return { message() {}, fail() {} };
+  }
+
+  function open(connection: Connection, enter: (peer: RoomPeer) => Visit): DialectSession {
+    const answer = (message: EchoAnswer) => connection.send(JSON.stringify(message));
+    const visit = enter({
+      id: connection.id,
+      get isOpen() {
+        return connection.isOpen;
+      },
+      send: (text) => connection.send(text),
+      receive: (messages) => connection.sendFrames(frames(messages)),
+      close: (code, reason) => closeWith(connection, code, reason),
+      expireAt: (at) => connection.expireAt(at, 'invalid_token'),
+    });
+    return {
+      message(data) {
+        if (typeof data !== 'string') throw new AppError('invalid_request', { detail: 'text messages only' });
+        const message = parseJson(data);
+        const parsed = echoMessageSchema.safeParse(message);
+        if (!parsed.success) {
+          const [issue] = parsed.error.issues;
+          throw new AppError('invalid_request', {
+            detail: `${issue?.path.join('.') || 'message'}: ${issue?.message}`,
+          });
+        }
+        const { type } = parsed.data;
+        if (type !== undefined && ECHO_SUPPRESSED.includes(type)) {
+          return answer({ type: 'ack', ackType: type, receivedAt: new Date().toISOString() });
+        }
+        // As it was parsed: copying it could turn a field into a prototype.
+        return visit.message(message as RoomPayload);
+      },
+      fail(error) {
+        if (error instanceof RoomRefusal) {
+          return answer({ type: 'error', error: error.text, code: error.handlerCode ?? error.code });
+        }
+        return answer({ type: 'error', error: error.toPayload().message, code: error.code });
+      },
+      close: (code, reason) => visit.leave(code, reason),
+    };
+  }
+
+  return {
+    name: 'echo',
+    off: rooms ? undefined : 'HMAC_SECRET is not set',
+    matches: (request) => roomOf(request) !== null,
+    async admit(request) {
+      const target = roomOf(request);
+      if (!rooms || !target) return { refuse: 'not_found' };
+      const { path, query, headers, address } = request;
+      const entry = await rooms.admit({
+        ...target,
+        token: requestToken(request),
+        address,
+        request: { path, query, headers },
+      });
+      return {
+        protocol: chooseProtocol(request, 'echo'),
+        open: (connection) =>
+          'reject' in entry
+            ? turnAway(connection, entry.reject.code, entry.reject.reason)
+            : open(connection, entry.open),
+      };
+    },
+  };
+}
