@@ -73,7 +73,8 @@ export async function runScenario(options: RunOptions): Promise<Outcome> {
       note: (text) => void notes.push(text),
       violation: (text) => void violations.push(text),
       async remember() {
-        for (const unit of units) remembered.get(unit)?.push(...(await host.journal(unit)));
+        for (const unit of units)
+          for (const record of await host.journal(unit)) remembered.get(unit)?.push(record);
       },
       makeViewer,
     };
