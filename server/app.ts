@@ -97,6 +97,7 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
     sessions,
     limits: createLoginLimits(redis ? { redis } : {}),
     targets,
+    onLogin: (outcome) => metrics.count('tailwire_logins_total', { result: outcome ?? 'ok' }),
   });
 
   // Logs and status

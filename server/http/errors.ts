@@ -3,7 +3,7 @@ import type { HttpErrorBody } from '../../shared/http.ts';
 import { AppError } from '../core/errors.ts';
 import type { Metrics } from '../core/metrics.ts';
 import type { Logger } from '../core/types.ts';
-import { requestIdOf } from './request-context.ts';
+import { requestIdOf, routeOf } from './request-context.ts';
 
 /** Writes an error in the one form of [HTTP-2]; `instead` replaces its text or status. */
 export function sendError(
@@ -33,7 +33,7 @@ export function errorHandler(deps: { logger: Logger; metrics: Metrics }): ErrorR
   return (thrown: unknown, req, res, _next) => {
     const error = toHttpError(thrown);
     deps.metrics.count('tailwire_errors_total', { code: error.code });
-    const fields = { requestId: requestIdOf(res), method: req.method, path: req.path, code: error.code };
+    const fields = { requestId: requestIdOf(res), method: req.method, route: routeOf(req), code: error.code };
     if (error.code === 'internal')
       deps.logger.error('Request failed', { ...fields, error: error.cause ?? error });
     else deps.logger.debug('Request refused', { ...fields, reason: error.detail });

@@ -43,7 +43,7 @@ export function requestIdOf(res: Response): string {
 }
 
 /** The pattern of the route that answered, never the path itself: paths may hold tokens, and are endless. */
-function routeOf(req: Request): string {
+export function routeOf(req: Request): string {
   const route: unknown = req.route;
   const path = typeof route === 'object' && route !== null && 'path' in route ? route.path : undefined;
   return typeof path === 'string' ? path : 'other';

@@ -61,10 +61,12 @@ export function createLogins(deps: {
   limits: LoginLimits;
   /** Finds the address behind a host's name, for the limits. */
   targets: TargetPolicy;
+  /** Told of every SSH login tried: null for a success, or the error's code. */
+  onLogin?: (outcome: ErrorCode | null) => void;
   /** TIME_FLOOR, ms. */
   timeFloorMs?: number;
 }): Logins {
-  const { pool, sessions, limits, targets, timeFloorMs = TIME_FLOOR } = deps;
+  const { pool, sessions, limits, targets, onLogin, timeFloorMs = TIME_FLOOR } = deps;
   const proofs = new Map<string, Promise<void>>();
 
   /** One host has many names; where none of them resolves the login below says so. */
@@ -92,6 +94,7 @@ export function createLogins(deps: {
       outcome = toAppError(error).code;
       throw error;
     } finally {
+      onLogin?.(outcome);
       await settle(outcome);
     }
   }
