@@ -33,7 +33,7 @@ export function useLineContext(history: UseClientLogs['history'], id: string | n
       const [oldest] = older.entries;
       const rest = await history({
         ...(oldest === undefined ? { since: 0 } : { after: oldest.id }),
-        limit: AROUND * 2 + 1,
+        limit: AROUND * 2,
       });
       if (!rest.ok) return { phase: 'failed', error: rest.error };
       const entries = oldest === undefined ? rest.entries : [oldest, ...rest.entries];

@@ -8,7 +8,7 @@ import type {
   ServerToClientEvents,
   SubscribeLogs,
 } from '../../shared/events.ts';
-import type { LogEntry } from '../../shared/log-entry.ts';
+import { LEVELS, type LogEntry } from '../../shared/log-entry.ts';
 import type { UnitStatus } from '../../shared/node-status.ts';
 
 type ServerSocket = Socket<ClientToServerEvents, ServerToClientEvents>;
@@ -122,10 +122,21 @@ export async function startFakeGateway(
 
   function history(request: LogHistory): { entries: LogEntry[]; hasMore: boolean } {
     const { lines } = journalOf(request.service);
-    const before = request.before == null ? Number.POSITIVE_INFINITY : numberOf(request.before);
-    const older = lines.filter((entry) => numberOf(entry.id) < before);
+    const { before, after, since, level, grep } = request;
     const limit = request.limit ?? 200;
-    return { entries: older.slice(-limit), hasMore: older.length > limit };
+    const forward = before == null && (after != null || since != null);
+    const pattern =
+      grep == null ? null : new RegExp(grep.replace('(?i)', ''), grep.startsWith('(?i)') ? 'i' : '');
+    const least = level == null ? 0 : LEVELS.indexOf(level);
+    const wanted = lines.filter(
+      (entry) =>
+        (before == null || numberOf(entry.id) < numberOf(before)) &&
+        (after == null || numberOf(entry.id) > numberOf(after)) &&
+        (entry.level == null || LEVELS.indexOf(entry.level) >= least) &&
+        (pattern === null || pattern.test(entry.line)),
+    );
+    const entries = forward ? wanted.slice(0, limit) : wanted.slice(-limit);
+    return { entries, hasMore: wanted.length > limit };
   }
 
   io.use((socket, next) => {

@@ -23,20 +23,21 @@ interface AnnouncerProps {
  */
 export function Announcer({ paused, newCount, lines, withErrors }: AnnouncerProps) {
   const [text, setText] = useState('');
-  const current = useRef({ paused, newCount, lines, withErrors });
+  const current = useRef({ paused, newCount, lines });
   useEffect(() => {
-    current.current = { paused, newCount, lines, withErrors };
+    current.current = { paused, newCount, lines };
   });
   useEffect(() => {
-    let last = current.current.lines.at(-1)?.seq ?? Number.NEGATIVE_INFINITY;
+    // The lines that were there before are not new.
+    let last = current.current.lines.at(-1)?.seq ?? null;
     const timer = setInterval(() => {
       const now = current.current;
-      const errors = now.withErrors ? errorsBehind(now.lines, last) : '';
+      const errors = withErrors && last !== null ? errorsBehind(now.lines, last) : '';
       last = now.lines.at(-1)?.seq ?? last;
       setText([now.paused ? `Paused. ${now.newCount} new lines.` : '', errors].filter(Boolean).join(' '));
     }, INTERVAL);
     return () => clearInterval(timer);
-  }, []);
+  }, [withErrors]);
   return (
     <p role="status" className="sr-only" data-announcer="">
       {text}

@@ -28,7 +28,7 @@ const noRanges = () => [];
 export function ContextDialog({ logs, id, onClose, wrap, zone }: ContextDialogProps) {
   const [opened, setOpened] = useState<ReadonlySet<number>>(new Set());
   const [attempt, setAttempt] = useState(0);
-  const isReady = logs.status !== 'waiting' && logs.status !== 'subscribing';
+  const isReady = logs.status === 'live' || logs.status === 'interrupted' || logs.status === 'failed';
   const context = useLineContext(logs.history, isReady ? id : null, attempt);
 
   const toggle = useCallback((seq: number) => {

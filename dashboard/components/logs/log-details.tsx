@@ -39,7 +39,9 @@ export function LogDetails({ service, line, zone, onCopy, onContext }: LogDetail
           value === null ? null : (
             // biome-ignore lint/suspicious/noArrayIndexKey: a field of the line may be called like one of ours
             <div key={index} className="contents">
-              <dt className="text-muted">{name}</dt>
+              <dt className="text-muted">
+                <LineText text={name} ranges={noRanges} />
+              </dt>
               <dd className="min-w-0">
                 <LineText text={value} ranges={noRanges} />
               </dd>
