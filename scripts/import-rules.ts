@@ -91,6 +91,7 @@ export const LIBRARY_HOMES: Readonly<Record<string, readonly string[] | '*'>> = 
   zod: '*',
   '@socket.io/redis-adapter': ['server/socketio/', 'server/cluster/'],
   'close-with-grace': ['server/process.ts'],
+  cockatiel: ['server/websocket/'],
   cookie: ['server/core/'],
   cors: ['server/http/'],
   dotenv: ['server/config.ts'],

@@ -9,7 +9,7 @@ export interface Bus {
   on(topic: BusTopic, listener: (message: unknown) => void): () => void;
 }
 
-export type BusTopic = 'session_end' | 'status' | 'status_wish' | 'rooms';
+export type BusTopic = 'session_end' | 'status' | 'status_wish' | 'rooms' | 'requests';
 
 /** The bus of a single instance, and the local half of every other: `forward` passes a message to the other instances. */
 export function createBus(forward: (topic: BusTopic, message: unknown) => void = () => {}) {

@@ -1,9 +1,12 @@
-/** FIN and the text opcode, RFC 6455 section 5.2. */
-const FINAL_TEXT = 0x81;
+/** What kind of message a text travels in. */
+export type FrameKind = 'text' | 'binary';
 
-/** Writes the header of an unmasked final text frame of `length` bytes (RFC 6455 section 5.2). @returns its own length */
-function writeHeader(into: Buffer, length: number): number {
-  into[0] = FINAL_TEXT;
+/** FIN and the opcode, RFC 6455 section 5.2. */
+const FIRST_BYTE: Record<FrameKind, number> = { text: 0x81, binary: 0x82 };
+
+/** Writes the header of an unmasked final frame of `length` bytes (RFC 6455 section 5.2). @returns its own length */
+function writeHeader(into: Buffer, length: number, kind: FrameKind): number {
+  into[0] = FIRST_BYTE[kind];
   if (length < 126) {
     into[1] = length;
     return 2;
@@ -18,16 +21,17 @@ function writeHeader(into: Buffer, length: number): number {
   return 10;
 }
 
-/** One text message as the bytes a server sends: one unmasked, uncompressed frame. */
-export function textFrame(text: string): Buffer {
+/** One message as the bytes a server sends: one unmasked, uncompressed frame with the text in UTF-8. */
+export function textFrame(text: string, kind: FrameKind = 'text'): Buffer {
   const length = Buffer.byteLength(text);
   const frame = Buffer.allocUnsafe(length + (length < 126 ? 2 : length < 65_536 ? 4 : 10));
-  frame.write(text, writeHeader(frame, length));
+  frame.write(text, writeHeader(frame, length, kind));
   return frame;
 }
 
-/** Text messages that go to one or many connections together. */
+/** Messages that go to one or many connections together. */
 export interface Frames {
+  readonly kind: FrameKind;
   readonly texts: readonly string[];
   /** All of them as frames, one behind the other: the same bytes for every connection. */
   readonly bytes: Buffer;
@@ -41,6 +45,7 @@ export interface Frames {
  */
 export function createFrameCache<M extends object>(
   encode: (message: M) => string | null,
+  kind: FrameKind = 'text',
 ): (messages: readonly M[]) => Frames {
   const single = new WeakMap<M, Frames>();
   const lists = new WeakMap<readonly M[], Frames>();
@@ -50,7 +55,9 @@ export function createFrameCache<M extends object>(
     if (!frames) {
       const text = encode(message);
       frames =
-        text === null ? { texts: [], bytes: Buffer.alloc(0) } : { texts: [text], bytes: textFrame(text) };
+        text === null
+          ? { kind, texts: [], bytes: Buffer.alloc(0) }
+          : { kind, texts: [text], bytes: textFrame(text, kind) };
       single.set(message, frames);
     }
     return frames;
@@ -63,6 +70,7 @@ export function createFrameCache<M extends object>(
     if (!frames) {
       const parts = messages.map(one);
       frames = {
+        kind,
         texts: parts.flatMap(({ texts }) => texts),
         bytes: Buffer.concat(parts.map(({ bytes }) => bytes)),
       };

@@ -4,7 +4,7 @@ import { CLOSE_CODES, type CloseName } from '../../shared/close-codes.ts';
 import { AppError, toAppError } from '../core/errors.ts';
 import { createMessageRate } from '../core/message-rate.ts';
 import type { Logger } from '../core/types.ts';
-import { type Frames, textFrame } from '../core/websocket-frame.ts';
+import { type FrameKind, type Frames, textFrame } from '../core/websocket-frame.ts';
 import type { Connection, DialectSession } from './types.ts';
 
 /**
@@ -76,12 +76,12 @@ export function createSocket(ws: WebSocket, options: SocketOptions): OpenSocket 
     return false;
   }
 
-  function sendText(text: string): void {
+  function sendText(text: string, kind: FrameKind = 'text'): void {
     if (!deflates) {
-      const frame = textFrame(text);
+      const frame = textFrame(text, kind);
       if (hasRoom(frame.length)) raw.write(frame);
     } else if (hasRoom(text.length)) {
-      ws.send(text, { compress: text.length >= DEFLATE_MIN });
+      ws.send(text, { binary: kind === 'binary', compress: text.length >= DEFLATE_MIN });
     }
   }
 
@@ -100,7 +100,7 @@ export function createSocket(ws: WebSocket, options: SocketOptions): OpenSocket 
     },
     send: sendText,
     sendFrames(frames: Frames) {
-      if (deflates) for (const text of frames.texts) sendText(text);
+      if (deflates) for (const text of frames.texts) sendText(text, frames.kind);
       else if (hasRoom(frames.bytes.length)) raw.write(frames.bytes);
     },
     close,

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { CloseName } from '../../shared/close-codes.ts';
 import type { ErrorCode } from '../../shared/errors.ts';
 import type { AppError } from '../core/errors.ts';
-import type { Frames } from '../core/websocket-frame.ts';
+import type { FrameKind, Frames } from '../core/websocket-frame.ts';
 
 /** An upgrade request, taken apart. */
 export interface UpgradeRequest {
@@ -22,8 +22,8 @@ export interface Connection {
   readonly id: string;
   readonly address: string;
   readonly isOpen: boolean;
-  /** Sends one text message. */
-  send(text: string): void;
+  /** Sends one message, as text unless told. */
+  send(text: string, kind?: FrameKind): void;
   /** Sends messages that were encoded before (`createFrameCache`). */
   sendFrames(frames: Frames): void;
   /** A number is a code of a room handler, 4000 to 4999. */
