@@ -5,12 +5,22 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createLab, type Lab } from '../lab/lab.ts';
 import { watchOver } from '../lab/watchdog.ts';
+import { catchup } from './catchup.ts';
 import type { Context, Section } from './context.ts';
 import { fanout } from './fanout.ts';
+import { idle } from './idle.ts';
+import { latency } from './latency.ts';
+import { parse } from './parse.ts';
 import { toMarkdown, writeSection } from './report.ts';
+import { slow } from './slow.ts';
 
 const BENCHES: Record<string, { title: string; run(context: Context): Promise<Section> }> = {
   fanout: { title: '200 viewers of one unit, beside Socket.IO, ws, Nchan and NATS', run: fanout },
+  catchup: { title: 'a viewer resumes over 200 000 lines, beside ssh', run: catchup },
+  latency: { title: 'the age of lines on another instance, beside ssh', run: latency },
+  idle: { title: 'memory of an idle viewer, beside bare Socket.IO', run: idle },
+  slow: { title: 'one viewer that does not read among 100', run: slow },
+  parse: { title: 'CPU time of the parser, beside JSON.parse', run: parse },
 };
 
 const USAGE = `Measures Tailwire side by side with what else one would use, in one run.
@@ -43,7 +53,7 @@ interface Command {
 }
 
 /** @throws Error that says what is wrong with the words */
-function parse(words: readonly string[]): Command {
+function parseWords(words: readonly string[]): Command {
   const command: Command = {
     names: [],
     rounds: null,
@@ -72,7 +82,7 @@ function parse(words: readonly string[]): Command {
 }
 
 async function main(words: string[]): Promise<number> {
-  const command = parse(words);
+  const command = parseWords(words);
   if (command.names.length === 0) {
     console.log(USAGE);
     return words.length === 0 ? 0 : 2;
