@@ -48,13 +48,6 @@ export interface SessionEnd {
   reason: SessionEndReason;
 }
 
-/** Carries ends between instances, as fast as pub/sub is; what it loses the watch of each instance finds out. */
-export interface SessionEnds {
-  publish(end: SessionEnd): void;
-  /** Called on every instance, the publishing one too; returns its remover. */
-  onEnd(listener: (end: SessionEnd) => void): () => void;
-}
-
 /** `lost`: the store does not know it, and nobody ended it: it ran out, or the store came back empty. */
 export type SessionFate = 'alive' | 'lost' | SessionEndReason;
 
