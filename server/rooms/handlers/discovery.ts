@@ -94,7 +94,7 @@ export async function discoverHandlers(deps: {
   const byRoom = new Map<string, LoadedHandler & { dir: string }>();
   for (const dir of deps.dirs.map((one) => path.resolve(one))) {
     const modules = await listModules(dir).catch((error: unknown) => {
-      logger.error('Room handlers not read', { dir, error });
+      logger.error('Room handlers not read', { dir, reason: String(error) });
       return [];
     });
     if (modules.length > HANDLERS_MAX) logger.error('Too many room handlers', { dir, most: HANDLERS_MAX });
@@ -107,7 +107,7 @@ export async function discoverHandlers(deps: {
         if (known) logger.info('Room handler replaced', { room: loaded.room, file });
         byRoom.set(loaded.room, { ...loaded, dir });
       } catch (error) {
-        logger.error('Room handler left out', { file, error });
+        logger.error('Room handler left out', { file, reason: String(error), error });
       }
     }
   }
