@@ -51,7 +51,11 @@ function digest(text: string): Buffer {
 }
 
 function createHostKey(): { privateKey: string; algorithm: string; fingerprint: string } {
-  const pair = ssh2.utils.generateKeyPairSync('ed25519');
+  // One in a few hundred of the keys that ssh2 makes is one that it cannot read; the chance of ten in a row is nil.
+  let pair = ssh2.utils.generateKeyPairSync('ed25519');
+  for (let n = 0; n < 10 && ssh2.utils.parseKey(pair.private) instanceof Error; n++) {
+    pair = ssh2.utils.generateKeyPairSync('ed25519');
+  }
   const [algorithm = '', blob = ''] = pair.public.split(' ');
   const hash = createHash('sha256').update(Buffer.from(blob, 'base64')).digest('base64').replace(/=+$/, '');
   return { privateKey: pair.private, algorithm, fingerprint: `SHA256:${hash}` };

@@ -21,8 +21,25 @@ const CONNECT = '0';
 /** The part of an Engine.IO connection that is watched here. */
 interface EngineSocket {
   on(event: 'packet', listener: (packet: { type: string; data?: unknown }) => void): unknown;
+  once(event: 'close', listener: () => void): unknown;
   close(discard: boolean): void;
+  /** `socket` is there for WebSocket alone. */
+  readonly transport: { readonly socket?: { terminate(): void } };
 }
+
+/** Time for a client to answer the closing handshake, in ms; ws would wait 30 s for one that does not. */
+const CLOSE_TIMEOUT_MS = 2000;
+
+/** Ends the connection of a client that does not take part in closing it. */
+function limitClosing(engineSocket: EngineSocket): void {
+  engineSocket.once('close', () => {
+    const { socket } = engineSocket.transport;
+    if (socket) setTimeout(() => socket.terminate(), CLOSE_TIMEOUT_MS).unref();
+  });
+}
+
+/** The engine decodes the query before anybody sees the request, so that `%73id` is `sid` for all. */
+type EngineRequest = IncomingMessage & { _query?: { sid?: unknown } };
 
 /** Every CONNECT costs a look at the session store and an answer, and none of them counts as an event of MESSAGE_RATE. */
 function limitConnects(engineSocket: EngineSocket): void {
@@ -64,11 +81,12 @@ export function createIo(deps: IoDeps): { io: GatewayServer; bus: Bus } {
   // The gateway decides about paths; the server given here never listens.
   io.attach(createServer());
   // `allowRequest` is asked at the handshake alone; what names a connection by its id afterwards has an Origin, too.
-  io.engine.use((request: IncomingMessage, _response: unknown, next: (error?: Error) => void) => {
-    const isLater = /[?&]sid=/.test(request.url ?? '') && request.method !== 'OPTIONS';
+  io.engine.use((request: EngineRequest, _response: unknown, next: (error?: Error) => void) => {
+    const isLater = request._query?.sid !== undefined && request.method !== 'OPTIONS';
     next(isLater && !deps.originAllowed(request.headers) ? new Error('origin') : undefined);
   });
   io.engine.on('connection', limitConnects);
+  io.engine.on('connection', limitClosing);
 
   const forward = (topic: BusTopic, message: unknown) => {
     io.serverSideEmit('bus', topic, message);

@@ -64,7 +64,7 @@ describe('hostile Socket.IO packets', () => {
 describe('hostile connections', () => {
   let server: TestServer;
   before(async () => {
-    server = await startServer({ SESSION_TTL: '2' });
+    server = await startServer({ SESSION_TTL: '2', AUTH_TIMEOUT: '1' });
   });
   after(() => server.stop());
 
@@ -91,13 +91,40 @@ describe('hostile connections', () => {
     assert.equal((await fetch(`${server.url}/healthz`)).status, 200);
   });
 
+  it('[S4] a client that takes no part in closing is cut all the same', async () => {
+    const { hostname, port } = new URL(server.url);
+    const socket = createConnection(Number(port), hostname);
+    socket.on('error', () => {});
+    socket.write(
+      [
+        'GET /socket.io/?EIO=4&transport=websocket HTTP/1.1',
+        'Host: a',
+        'Connection: Upgrade',
+        'Upgrade: websocket',
+        'Sec-WebSocket-Version: 13',
+        'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==',
+        '\r\n',
+      ].join('\r\n'),
+    );
+    await once(socket, 'data');
+    socket.resume();
+    // The masked frame of a CONNECT packet; nothing is sent afterwards, no close frame either.
+    socket.write(Buffer.from([0x81, 0x82, 0, 0, 0, 0, 0x34, 0x30]));
+    let closed = false;
+    socket.once('close', () => {
+      closed = true;
+    });
+    await until(() => closed, 6000);
+  });
+
   it('[WS-5] [S5] a foreign Origin is refused on every request of a connection, not only on its first', async () => {
     const path = `${server.url}/socket.io/?EIO=4&transport=polling`;
     const foreign = { origin: 'http://evil.example' };
     const { sid } = JSON.parse((await (await fetch(path)).text()).slice(1)) as { sid: string };
-    const post = (headers: Record<string, string>) =>
-      fetch(`${path}&sid=${sid}`, { method: 'POST', body: '40', headers });
+    const post = (headers: Record<string, string>, name = 'sid') =>
+      fetch(`${path}&${name}=${sid}`, { method: 'POST', body: '40', headers });
     assert.equal((await post(foreign)).status, 400);
+    assert.equal((await post(foreign, '%73id')).status, 400);
     assert.equal((await post({})).status, 200);
     assert.equal((await fetch(`${path}&sid=${sid}`, { headers: foreign })).status, 400);
     const socket = new WebSocket(
