@@ -316,7 +316,8 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
       lifecycle.add('http server', () => void drain());
       lifecycle.add(
         'connections',
-        async () => void (await Promise.all([gateway.stop(), webSockets.stop()])),
+        // Streams are handed over at once, not only when the last client has gone: others wait for them [LOG-3].
+        async () => void (await Promise.all([gateway.stop(), webSockets.stop(), logs.stop()])),
         {
           timeoutMs: 4000,
         },

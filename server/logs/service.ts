@@ -1,7 +1,9 @@
 import type { LogHistory } from '../../shared/events.ts';
 import type { CompleteLogEntry, Level, LogEntry } from '../../shared/log-entry.ts';
 import type { LeaseManager, StreamStore } from '../cluster/types.ts';
+import { AppError } from '../core/errors.ts';
 import type { Logger } from '../core/types.ts';
+import { normalizeHost } from '../ssh/address.ts';
 import type { SshPool, SshTarget } from '../ssh/types.ts';
 import { toEntry } from './entry.ts';
 import { createFilter } from './filter.ts';
@@ -104,7 +106,7 @@ export function createLogService(deps: LogServiceDeps): LogService {
 
   /** One stream per host, user and unit for the whole cluster [LOG-1]; the name also binds the positions. */
   const streamName = (target: SshTarget, unit: string) =>
-    [target.host.toLowerCase(), target.port, target.username, unit]
+    [normalizeHost(target.host)?.name ?? target.host, target.port, target.username, unit]
       .map((part) => encodeURIComponent(part))
       .join('/');
   const codecOf = (target: SshTarget, unit: string) =>
@@ -138,8 +140,15 @@ export function createLogService(deps: LogServiceDeps): LogService {
     return { reader, target, source: { unit }, codec, toEntries };
   }
 
+  let stopped: Promise<void> | null = null;
+  async function stop(): Promise<void> {
+    await Promise.all([...streams.values()].map((stream) => stream.stop()));
+    await Promise.all(ending);
+  }
+
   return {
     subscribe(session, unit, request, sink) {
+      if (stopped) throw new AppError('draining');
       const { after } = request;
       const filter = createFilter(request);
       if (after) codecOf(session.target, unit).decode(after);
@@ -190,9 +199,6 @@ export function createLogService(deps: LogServiceDeps): LogService {
       streams: streams.size,
       owned: [...streams.values()].filter((stream) => stream.owns()).length,
     }),
-    async stop() {
-      await Promise.all([...streams.values()].map((stream) => stream.stop()));
-      await Promise.all(ending);
-    },
+    stop: () => (stopped ??= stop()),
   };
 }

@@ -181,15 +181,19 @@ export function createLogStream(deps: LogStreamDeps): LogStream {
       const inner = createViewer({ tail, sink, start, filter, toEntries, recent, resume });
       const viewer: Viewer = {
         started: inner.started,
+        ended: inner.ended,
         stop() {
           inner.stop();
           if (!viewers.delete(viewer)) return;
+          badLogins.delete(session.id);
           if (viewers.size === 0) linger = setTimeout(() => void stop(), LINGER_MS);
           const stillThere = [...viewers.values()].some((other) => other.session.id === current?.session.id);
           if (!stillThere && viewers.size > 0) current?.change.abort();
         },
       };
       viewers.set(viewer, { session, sink });
+      // One that has failed for good takes no part any more, neither as a reason to read nor with its login.
+      void inner.ended.then(() => viewer.stop());
       return viewer;
     },
     owns: () => current !== null,

@@ -43,6 +43,8 @@ export interface ViewerDeps {
 export interface Viewer {
   /** Settles when it is known whether the lines behind `after` could all be found [SIO-4]. Rejects with an AppError. */
   readonly started: Promise<{ recovered: boolean }>;
+  /** Resolves when it gives no more lines: stopped, or because of an error that the sink was told. */
+  readonly ended: Promise<void>;
   stop(): void;
 }
 
@@ -213,7 +215,7 @@ export function createViewer(deps: ViewerDeps): Viewer {
     }
   }
 
-  void run()
+  const ended = run()
     .catch((error: unknown) => {
       const failure = toAppError(error, 'log_stream_failed');
       settle.reject(failure);
@@ -223,6 +225,7 @@ export function createViewer(deps: ViewerDeps): Viewer {
 
   return {
     started,
+    ended,
     stop() {
       stopping.abort();
       settle.reject(new AppError('ssh_closed'));

@@ -71,10 +71,8 @@ export const subscribeLogs: Handler<z.output<typeof subscribeLogsSchema>> = asyn
   try {
     const viewer = await entry.opened;
     if (!viewer) return { recovered: true };
-    if (!wantsAck) {
-      viewer.started.catch(forget);
-      return { recovered: true };
-    }
+    void viewer.ended.then(forget);
+    if (!wantsAck) return { recovered: true };
     const patience = new AbortController();
     const late = sleep(ANSWER_MS, patience.signal).then(() => null);
     const answer = await Promise.race([viewer.started, late]).finally(() => patience.abort());
