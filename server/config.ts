@@ -126,7 +126,9 @@ function quoteExample(example: string): string {
  */
 export function readConfig(): ConfigResult {
   const file = existsSync('.env') ? parseDotenv(readFileSync('.env', 'utf8')) : {};
-  return loadConfig({ ...file, ...process.env });
+  // An empty variable counts as not set, so it hides nothing that the file says.
+  const set = Object.entries(process.env).filter(([, value]) => value?.trim());
+  return loadConfig({ ...file, ...Object.fromEntries(set) });
 }
 
 /** The text of `.env.example`: every variable with its meaning and default. */

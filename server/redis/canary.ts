@@ -38,13 +38,11 @@ export function createCanary(deps: {
 
   const timer = setInterval(() => {
     publisher.publish(channel, '').catch(() => {});
+    if (!alive()) void subscribe();
     if (alive() === told) return;
     told = alive();
     if (told) logger.info('pub/sub works again');
-    else {
-      logger.warn('pub/sub is silent');
-      void subscribe();
-    }
+    else logger.warn('pub/sub is silent');
   }, SING_MS);
   publisher.publish(channel, '').catch(() => {});
 
