@@ -27,6 +27,7 @@ import { createMemoryHistory, createRedisHistory } from './rooms/history.ts';
 import { createHub } from './rooms/hub.ts';
 import { createMemoryPresence, createRedisPresence } from './rooms/presence.ts';
 import { createMemoryReplayGuard, createRedisReplayGuard } from './rooms/replay-guard.ts';
+import { createRequests } from './rooms/requests/requests.ts';
 import { createRoomHost } from './rooms/room-host.ts';
 import { createGrants } from './rooms/tokens/grants.ts';
 import { createJwts } from './rooms/tokens/jwt.ts';
@@ -53,7 +54,10 @@ import { createMemoryBoard } from './status/memory-board.ts';
 import { createProber } from './status/prober.ts';
 import { createRedisBoard } from './status/redis-board.ts';
 import { createEchoDialect } from './websocket/dialects/echo.ts';
+import { createKeyValidationDialect } from './websocket/dialects/key-validation.ts';
+import { createMbDialect } from './websocket/dialects/mb.ts';
 import { createNexusDialect } from './websocket/dialects/nexus.ts';
+import { createKeyService } from './websocket/key-service.ts';
 import { createWebSockets } from './websocket/server.ts';
 import type { Dialect } from './websocket/types.ts';
 
@@ -168,9 +172,24 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
       heartbeatIntervalMs: config.heartbeatIntervalMs,
     });
   if (rooms) lifecycle.add('room handlers', rooms);
+  const requests = createRequests({ instanceId, bus, logger, clustered: redis !== null });
+  lifecycle.add('requests', requests);
   // Asked in this order: the first that knows an address has it. One line for each dialect.
-  const dialects: readonly Dialect[] = [createNexusDialect({ hub, jwts }), createEchoDialect({ rooms })];
-  for (const { name, off } of dialects) if (off) logger.warn(`The ${name} dialect is off: ${off}.`);
+  const dialects: readonly Dialect[] = [
+    createMbDialect({ hub, requests, jwts }),
+    createNexusDialect({ hub, jwts }),
+    createKeyValidationDialect({
+      keys:
+        config.validationUrl === undefined ? null : createKeyService({ url: config.validationUrl, logger }),
+      production: config.production,
+      heartbeatIntervalMs: config.heartbeatIntervalMs,
+    }),
+    createEchoDialect({ rooms }),
+  ];
+  for (const { name, off, notice } of dialects) {
+    if (off) logger.warn(`The ${name} dialect is off: ${off}.`);
+    else if (notice) logger.warn(`The ${name} dialect: ${notice}.`);
+  }
 
   // The edges
   const webSockets = createWebSockets({

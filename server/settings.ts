@@ -223,7 +223,7 @@ export const SETTINGS = {
   validationUrl: {
     name: 'VALIDATION_URL',
     parse: httpUrl,
-    doc: 'Service that checks licence keys for the key validation dialect. Unset: that dialect is off.',
+    doc: 'Service that checks licence keys for the key validation dialect. Unset: that dialect is off in production, and elsewhere no key is valid.',
     example: 'https://keys.example.org/validate',
   },
   roomsDir: {

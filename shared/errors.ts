@@ -106,6 +106,18 @@ export const ERRORS = {
     retryable: false,
     hint: 'See the protocol description for the events a client may send.',
   },
+  no_subscriber: {
+    message: 'Nobody takes requests on this topic.',
+    status: 404,
+    retryable: true,
+    hint: 'A subscriber with action request or both has to be connected.',
+  },
+  request_timeout: {
+    message: 'The request was not answered in time.',
+    status: 504,
+    retryable: true,
+    hint: 'Give it more time in the header, or look at the subscriber that should answer.',
+  },
   payload_too_large: {
     message: 'The request is too large.',
     status: 413,

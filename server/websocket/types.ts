@@ -69,6 +69,8 @@ export interface Dialect {
   readonly name: string;
   /** Why it is switched off; its requests then get 404. */
   readonly off?: string | undefined;
+  /** What the operator should know of it although it is on. */
+  readonly notice?: string | undefined;
   /** Whether a request is its own; the first dialect of the list that says yes has it. */
   matches(request: UpgradeRequest): boolean;
   /** Decides about a connection before the upgrade. The Origin has been checked. @throws AppError, answered over HTTP */
