@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
+import { fixtureLines } from '../../scripts/fuzz/fixture-lines.ts';
 import { toEntry } from '../../server/logs/entry.ts';
 import { parseLine } from '../../server/logs/parsers/index.ts';
 import { isoMicroseconds, packBatch, unpackEntry } from '../../shared/log-batch.ts';
 import type { LogEntry } from '../../shared/log-entry.ts';
-import { fixtureLines } from '../support/fixture-lines.ts';
 
 const throughJson = (entries: readonly LogEntry[]) => {
   const { entries: packed, ...shared } = JSON.parse(JSON.stringify(packBatch(entries))) as ReturnType<

@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
-import { fixtureLines } from '../support/fixture-lines.ts';
+import { fixtureLines } from '../../scripts/fuzz/fixture-lines.ts';
 
 const CLI = new URL('../../server/logs/parse-cli.ts', import.meta.url).pathname;
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { isDeepStrictEqual } from 'node:util';
+import { type FixtureLine, fixtureLines } from '../../scripts/fuzz/fixture-lines.ts';
 import { parseLine } from '../../server/logs/parsers/index.ts';
-import { type FixtureLine, fixtureLines } from '../support/fixture-lines.ts';
 
 /** Least share of lines that must come out right, per part of the result. */
 const BOUNDS = {

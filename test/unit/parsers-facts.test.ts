@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
+import { fixtureLines } from '../../scripts/fuzz/fixture-lines.ts';
 import { factsOf } from '../../server/logs/parsers/facts.ts';
 import { parseLine } from '../../server/logs/parsers/index.ts';
 import { type ChainFacts, chainFactsSchema } from '../../shared/node-status.ts';
-import { fixtureLines } from '../support/fixture-lines.ts';
 
 const read = (client: string, raw: string) => factsOf(parseLine(raw, client), client);
 const SYNCED = { synced: true, syncDistance: 0 };

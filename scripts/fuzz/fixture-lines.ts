@@ -18,7 +18,7 @@ export interface FixtureLine {
 
 /** The lines of a file in test/fixtures. */
 export function fixtureLines(name: 'corpus.jsonl' | 'corpus-more.jsonl'): FixtureLine[] {
-  return readFileSync(new URL(`../fixtures/${name}`, import.meta.url), 'utf8')
+  return readFileSync(new URL(`../../test/fixtures/${name}`, import.meta.url), 'utf8')
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as FixtureLine);
