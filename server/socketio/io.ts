@@ -18,13 +18,40 @@ const CONNECTS_MAX = 10;
 /** The CONNECT packet of the Socket.IO protocol, v5. */
 const CONNECT = '0';
 
+/** `socket` is there for WebSocket alone. */
+interface EngineTransport {
+  readonly socket?: { on(event: 'ping', listener: () => void): unknown; terminate(): void };
+}
+
 /** The part of an Engine.IO connection that is watched here. */
 interface EngineSocket {
   on(event: 'packet', listener: (packet: { type: string; data?: unknown }) => void): unknown;
+  on(event: 'upgrade', listener: (transport: EngineTransport) => void): unknown;
   once(event: 'close', listener: () => void): unknown;
   close(discard: boolean): void;
-  /** `socket` is there for WebSocket alone. */
-  readonly transport: { readonly socket?: { terminate(): void } };
+  readonly transport: EngineTransport;
+}
+
+/** Pings and pongs that a connection may send at once, and each second: clients send one in PING_INTERVAL_MS. */
+const PULSE_BURST = 100;
+const PULSE_RATE = 2;
+
+/** Pings and pongs are answered below the events, so that MESSAGE_RATE does not see them. */
+function limitPulse(engineSocket: EngineSocket): void {
+  const since = performance.now();
+  let beats = 0;
+  const beat = () => {
+    beats += 1;
+    if (beats < PULSE_BURST + ((performance.now() - since) / 1000) * PULSE_RATE) return;
+    engineSocket.close(true);
+    engineSocket.transport.socket?.terminate();
+  };
+  const watch = ({ socket }: EngineTransport) => socket?.on('ping', beat);
+  watch(engineSocket.transport);
+  engineSocket.on('upgrade', watch);
+  engineSocket.on('packet', ({ type }) => {
+    if (type !== 'message') beat();
+  });
 }
 
 /** Time for a client to answer the closing handshake, in ms; ws would wait 30 s for one that does not. */
@@ -87,6 +114,7 @@ export function createIo(deps: IoDeps): { io: GatewayServer; bus: Bus } {
   });
   io.engine.on('connection', limitConnects);
   io.engine.on('connection', limitClosing);
+  io.engine.on('connection', limitPulse);
 
   const forward = (topic: BusTopic, message: unknown) => {
     io.serverSideEmit('bus', topic, message);

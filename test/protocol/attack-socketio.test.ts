@@ -142,6 +142,17 @@ describe('hostile connections', () => {
     assert.ok(received.length < 50, `${received.length} answers`);
   });
 
+  it('[WS-5] a flood of pings or pongs ends its connection', async () => {
+    for (const flood of ['ping', 'pong'] as const) {
+      const { socket, closed } = await rawSocket(server);
+      for (let n = 0; n < 300; n++) {
+        if (flood === 'ping') socket.ping();
+        else socket.send('3');
+      }
+      await until(closed, 900);
+    }
+  });
+
   it('[SIO-8] a connection that leaves while it logs in does not keep its session alive', async () => {
     const { token } = await server.login({ demo: true });
     const path = `${server.url}/socket.io/?EIO=4&transport=polling`;
