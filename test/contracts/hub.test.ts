@@ -138,6 +138,7 @@ for (const [form, create] of Object.entries(FORMS)) {
             id: sent.id,
             kind: 'client',
             origin: null,
+            extra: undefined,
           },
         );
       }

@@ -71,7 +71,7 @@ describe('the common ground of plain WebSocket dialects', () => {
   after(() => server.stop());
 
   it('[WS-0] paths that belong to nobody answer 404', async () => {
-    for (const path of ['/nothing/here/at/all', '/%', '/%00']) {
+    for (const path of ['/nothing/here/at/all', '/%']) {
       assert.equal(await upgradeStatus(`${server.url}${path}?token=${token}`), 404, path);
     }
   });
