@@ -178,13 +178,13 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
   const dialects: readonly Dialect[] = [
     createMbDialect({ hub, requests, jwts }),
     createNexusDialect({ hub, jwts }),
+    createEchoDialect({ rooms }),
     createKeyValidationDialect({
       keys:
         config.validationUrl === undefined ? null : createKeyService({ url: config.validationUrl, logger }),
       production: config.production,
       heartbeatIntervalMs: config.heartbeatIntervalMs,
     }),
-    createEchoDialect({ rooms }),
   ];
   for (const { name, off, notice } of dialects) {
     if (off) logger.warn(`The ${name} dialect is off: ${off}.`);

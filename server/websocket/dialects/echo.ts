@@ -14,8 +14,9 @@ import { chooseProtocol, requestToken } from '../upgrade-request.ts';
 
 const LONG = '/rooms/';
 const CONTROL = '/remotecontrol';
-/** Parameters of key validation, which has the address `/` as well [WS-3]. */
-const KEY_VALIDATION = ['serviceId', 'hwid', 'key'];
+/** What makes `/` an address of rooms: without them, or with the parameters of key validation [WS-3], it is that one's. */
+const OWN_PARAMETERS = ['room', 'token'];
+const KEY_PARAMETERS = ['serviceId', 'hwid', 'key'];
 
 const NAMES = new Map(
   Object.entries(CLOSE_CODES).map(([name, { code }]) => [code as number, name as CloseName]),
@@ -28,8 +29,9 @@ const NAMES = new Map(
 function roomOf({ path, query }: UpgradeRequest): { room: string | null; control: boolean } | null {
   const at = path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path;
   if (at === '/' || at === '/rooms') {
-    const other = at === '/' && KEY_VALIDATION.some((name) => query.has(name));
-    return other ? null : { room: query.get('room') || null, control: false };
+    const has = (names: readonly string[]) => names.some((name) => query.has(name));
+    const isOurs = at !== '/' || (has(OWN_PARAMETERS) && !has(KEY_PARAMETERS));
+    return isOurs ? { room: query.get('room') || null, control: false } : null;
   }
   const isLong = at.startsWith(LONG);
   const name = at.slice(isLong ? LONG.length : 1);
