@@ -1,4 +1,5 @@
 import type { Scenario } from '../scenario.ts';
+import { ownerLeft } from './owner-left.ts';
 import { r1Kill } from './r1-kill.ts';
 import { r2Freeze } from './r2-freeze.ts';
 import { r3Rolling } from './r3-rolling.ts';
@@ -34,4 +35,5 @@ export const SCENARIOS: readonly Scenario[] = [
   r16ManyUnits,
   r17Churn,
   r18SlowReaders,
+  ownerLeft,
 ];
