@@ -63,7 +63,8 @@ for (const instances of [1, 2]) {
     });
 
     it('[SIO-10] members get each message once, the publisher none, and nothing after leaving', async () => {
-      const [a, b] = [await connect(one), await connect(two)];
+      const [a, b, stays] = [await connect(one), await connect(two), await connect(two)];
+      await stays.ask('join_room', { room: 'radio', token: roomToken('radio', 'cleo') });
       assert.deepEqual(await a.ask('join_room', { room: 'radio', token: roomToken('radio', 'anna') }), {
         ok: true,
       });
@@ -80,11 +81,13 @@ for (const instances of [1, 2]) {
       assert.match(message?.timestamp ?? '', /^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
       assert.deepEqual(await b.ask('leave_room', { room: 'radio' }), { ok: true });
       await a.ask('publish_room', { room: 'radio', data: 2 });
+      await until(() => stays.messages.at(-1)?.data === 2);
       await b.ask('join_room', { room: 'radio' });
       await a.ask('publish_room', { room: 'radio', data: 3 });
       await until(() => b.messages.length === 2);
       assert.deepEqual(b.messages.map(({ data }) => data).at(-1), 3);
       assert.deepEqual(a.messages, []);
+      stays.socket.disconnect();
       a.socket.disconnect();
       b.socket.disconnect();
     });
