@@ -32,6 +32,7 @@ export const LogRow = memo(function LogRow(props: LogRowProps) {
   return (
     <div
       data-seq={line.seq}
+      data-level={line.level ?? 'none'}
       className={cx(
         'group border-l-2 pr-3',
         isMarked ? 'border-accent bg-raised' : 'border-transparent hover:bg-raised',

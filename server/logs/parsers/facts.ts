@@ -3,9 +3,14 @@ import { digitsEnd, isDigit } from './chars.ts';
 import type { ParsedLine } from './types.ts';
 
 /** Clients that follow a chain; others (relays, validators, exporters) talk about slots and blocks that are not a head. */
-const CHAIN_CLIENTS: ReadonlySet<string> = new Set([
-  ...['geth', 'erigon', 'nethermind', 'besu', 'reth', 'ethrex'],
-  ...['lighthouse', 'prysm', 'teku', 'nimbus', 'lodestar', 'grandine'],
+const EXECUTION: ReadonlySet<string> = new Set(['geth', 'erigon', 'nethermind', 'besu', 'reth', 'ethrex']);
+const CONSENSUS: ReadonlySet<string> = new Set([
+  'lighthouse',
+  'prysm',
+  'teku',
+  'nimbus',
+  'lodestar',
+  'grandine',
 ]);
 
 /** Characters of a message looked at: the longest status line is a tenth of that. */
@@ -271,7 +276,7 @@ function defined(facts: { [K in keyof ChainFacts]: ChainFacts[K] | undefined }):
  * @returns null for a line that says nothing of the kind
  */
 export function factsOf(line: ParsedLine, client = ''): ChainFacts | null {
-  if (client !== '' && !CHAIN_CLIENTS.has(client)) return null;
+  if (client !== '' && !EXECUTION.has(client) && !CONSENSUS.has(client)) return null;
   if (line.continuation || line.level === 'debug' || line.level === 'trace') return null;
   const lower = line.message.slice(0, MESSAGE_MAX).toLowerCase();
   const facts: ChainFacts = {
@@ -286,6 +291,12 @@ export function factsOf(line: ParsedLine, client = ''): ChainFacts | null {
   }
   // A head that the client calls its own leaves no distance.
   if (facts.synced === true) facts.syncDistance = 0;
+  if (EXECUTION.has(client)) {
+    // What an execution client repeats of the beacon chain is not its own head.
+    delete facts.headSlot;
+    delete facts.finalizedEpoch;
+    delete facts.justifiedEpoch;
+  }
   for (const _fact in facts) return facts;
   return null;
 }
