@@ -110,10 +110,9 @@ export function createViewer(deps: ViewerDeps): Viewer {
       }
       settle.resolve({ recovered: gap === null });
       await drained();
-      const seam = event.records.findIndex(
-        (record) => tail.find(cursorKey(record.cursor) ?? '') !== undefined,
-      );
-      const entries = deps.toEntries(seam === -1 ? event.records : event.records.slice(0, seam + 1));
+      const read = deps.toEntries(event.records);
+      const seam = read.findIndex((entry) => tail.find(keyOf(entry)) !== undefined);
+      const entries = seam === -1 ? read : read.slice(0, seam + 1);
       if (gap !== null) {
         sink.gap({ from: lastId(), to: entries[0]?.id ?? null, reason: gap });
         gap = null;

@@ -39,18 +39,65 @@ export function journalOf(cursor: string): string | null {
   return CURSOR.exec(cursor)?.[1] ?? null;
 }
 
+/** Values of hexadecimal digits by their codes, in lower case as journalctl writes them; -1 for what is none. */
+const HEX = Int8Array.from({ length: 128 }, (_, code) =>
+  /[0-9a-f]/.test(String.fromCharCode(code)) ? Number.parseInt(String.fromCharCode(code), 16) : -1,
+);
+
+function hexAt(text: string, at: number): number {
+  const code = text.charCodeAt(at);
+  return code < 128 ? (HEX[code] ?? -1) : -1;
+}
+
+/** Index behind the hexadecimal digits of `;NAME=` at `at`, one to `most` of them; -1 where there are none such. */
+function fieldEnd(text: string, at: number, name: string, most: number): number {
+  const from = at + name.length;
+  let end = from;
+  while (hexAt(text, end) >= 0) end++;
+  return text.startsWith(name, at) && end > from && end - from <= most ? end : -1;
+}
+
+/** Writes hexadecimal digits into `bytes`, ending before `end`; what stands in front of them stays. */
+function writeHex(bytes: Buffer, end: number, text: string, from: number, to: number): void {
+  let at = end;
+  for (let digit = to - 1; digit >= from; digit -= 2) {
+    bytes[--at] = hexAt(text, digit) | (digit > from ? hexAt(text, digit - 1) << 4 : 0);
+  }
+}
+
+/** The key of a cursor of the known shape; null for another. By hand, because it is made for every line. */
+function entryKey(cursor: string): string | null {
+  const s = fieldEnd(cursor, 0, 's=', 32);
+  if (s !== 34) return null;
+  const i = fieldEnd(cursor, s, ';i=', 16);
+  if (i === -1) return null;
+  const b = fieldEnd(cursor, i, ';b=', 32);
+  if (b !== i + 35) return null;
+  const m = fieldEnd(cursor, b, ';m=', 16);
+  if (m === -1) return null;
+  const t = fieldEnd(cursor, m, ';t=', 14);
+  if (t === -1) return null;
+  const x = fieldEnd(cursor, t, ';x=', 16);
+  if (x !== cursor.length) return null;
+  let seqnum = s + 3;
+  while (seqnum < i && cursor.charCodeAt(seqnum) === 48) seqnum++;
+  const length = FIXED_BYTES + ((i - seqnum + 1) >> 1);
+  const bytes = Buffer.allocUnsafe(length).fill(0);
+  bytes.writeUInt32BE(journalTag(cursor.slice(2, s)), 0);
+  writeHex(bytes, 11, cursor, m + 3, t);
+  writeHex(bytes, FIXED_BYTES, cursor, t + 3, x);
+  writeHex(bytes, length, cursor, seqnum, i);
+  return bytes.toString('base64url');
+}
+
 /**
  * Names a journal entry in about 32 characters of base64url: journal tag, time, hash, seqnum. Equal keys are equal entries.
  * @returns null for a text that can be no cursor
  */
 export function cursorKey(cursor: string): string | null {
-  const match = CURSOR.exec(cursor);
-  if (!match) return OPAQUE.test(cursor) ? OPAQUE_MARK + Buffer.from(cursor).toString('base64url') : null;
-  const [, s = '', i = '', t = '', x = ''] = match;
-  const seqnum = i.replace(/^0+/, '');
-  const tag = journalTag(s).toString(16).padStart(8, '0');
-  const hex = tag + t.padStart(14, '0') + x.padStart(16, '0') + (seqnum.length % 2 ? `0${seqnum}` : seqnum);
-  return Buffer.from(hex, 'hex').toString('base64url');
+  const key = entryKey(cursor);
+  if (key !== null) return key;
+  return OPAQUE.test(cursor) ? OPAQUE_MARK + Buffer.from(cursor).toString('base64url') : null;
 }
 
 /** Reads a key back. @returns null where it is none */
