@@ -1,7 +1,7 @@
 import type { Logger, Stoppable } from '../core/types.ts';
 import { BaseRoomHandler } from './handlers/base-room-handler.ts';
 import type { LoadedHandler } from './handlers/discovery.ts';
-import { createHooks, type Rejection, type RoomHooks } from './handlers/hooks.ts';
+import { createHooks, type Rejection, type RoomHooks, within } from './handlers/hooks.ts';
 import type { AuthPayload, RoomRequest, RoomSocket } from './handlers/types.ts';
 import { createPostDesk, type PostDesk } from './post-desk.ts';
 import type { ReplayGuard } from './replay-guard.ts';
@@ -13,6 +13,8 @@ import type { Hub } from './types.ts';
 
 /** How long the figures of the rooms are good for, in ms: `/health` is public. */
 const STATS_MS = 1000;
+/** Longest that /health waits for a handler, in ms. */
+const STATS_LIMIT_MS = 250;
 
 export interface RoomHostDeps {
   hub: Hub;
@@ -92,7 +94,9 @@ export function createRoomHost(deps: RoomHostDeps): RoomHost {
   async function readStats(): Promise<Record<string, unknown>> {
     const rows = registered.map(async (hooks) => [
       hooks.room,
-      await hooks.stats([...(clients.get(hooks.room) ?? [])]),
+      await within(hooks.stats([...(clients.get(hooks.room) ?? [])]), STATS_LIMIT_MS, 'getRoomStats').catch(
+        () => null,
+      ),
     ]);
     return Object.fromEntries(await Promise.all(rows)) as Record<string, unknown>;
   }
