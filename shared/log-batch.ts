@@ -30,12 +30,22 @@ export interface PackedBatch extends BatchShared {
   entries: PackedEntry[];
 }
 
-/** Epoch microseconds as ISO 8601 UTC with six fraction digits [SIO-3]. */
-export function isoMicroseconds(us: number): string {
-  const ms = Math.floor(us / 1000);
-  const rest = us - ms * 1000;
-  return `${new Date(ms).toISOString().slice(0, -1)}${String(rest).padStart(3, '0')}Z`;
+/** Keeps the text of the second it was asked for last: lines come many to a second, and a calendar is slow. */
+function createIsoClock(): (us: number) => string {
+  let known = Number.NaN;
+  let text = '';
+  return (us) => {
+    const second = Math.floor(us / 1_000_000);
+    if (second !== known) {
+      text = new Date(second * 1000).toISOString().slice(0, -4);
+      known = second;
+    }
+    return `${text}${String(us - second * 1_000_000).padStart(6, '0')}Z`;
+  };
 }
+
+/** Epoch microseconds as ISO 8601 UTC with six fraction digits [SIO-3]. */
+export const isoMicroseconds = createIsoClock();
 
 /** Length of `YYYY-MM-DDTHH:MM:`, and of the whole. */
 const MINUTE = 17;
