@@ -239,7 +239,7 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
       port: demoAt.port,
       username: demoAt.username,
       credential: { method: 'password', password: demoAt.password },
-      // Its key is new at each start; naming it replaces the pin of an earlier one at the same port.
+      // Its key is new at each start, and the port may be that of an earlier one whose key is pinned.
       hostKey: demoAt.hostKey.fingerprint,
     };
 

@@ -12,9 +12,9 @@ export type TlsConfig = Pick<Config, 'tlsCert' | 'tlsKey' | 'tlsCa' | 'tlsReques
  * They end when a request has been read: downloads and upgraded connections are not cut by them.
  */
 const LIMITS = {
-  headersTimeout: 10_000,
-  requestTimeout: 15_000,
-  connectionsCheckingInterval: 2_000,
+  headersTimeout: 8_000,
+  requestTimeout: 8_500,
+  connectionsCheckingInterval: 1_000,
   // Longer than the 60 s after which common proxies drop an idle connection, so that they and not we close it.
   keepAliveTimeout: 65_000,
 };

@@ -7,12 +7,12 @@ import type { Logger } from '../core/types.ts';
 import type { RoomHost } from '../rooms/room-host.ts';
 import type { RoomTokens } from '../rooms/tokens/room-token.ts';
 import type { Session, SessionStore } from '../sessions/types.ts';
-import type { HostKey, SshTarget } from '../ssh/types.ts';
+import type { HostKey, HostKeyVerdict, SshTarget } from '../ssh/types.ts';
 
 export interface LoginResult {
   token: string;
   session: Session;
-  hostKey: HostKey & { firstSeen: string };
+  hostKey: HostKey & HostKeyVerdict;
 }
 
 /**

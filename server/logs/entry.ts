@@ -1,6 +1,6 @@
 import { isoMicroseconds, type PackedBatch, packBatch, unpackEntry } from '../../shared/log-batch.ts';
 import type { LogEntry } from '../../shared/log-entry.ts';
-import type { JournalRecord } from './journal/record.ts';
+import { type JournalRecord, MESSAGE_MAX } from './journal/record.ts';
 import { parseLine } from './parsers/index.ts';
 import type { PositionCodec } from './position.ts';
 
@@ -14,7 +14,8 @@ export function toEntry(record: JournalRecord, codec: PositionCodec, client?: st
   const entry: LogEntry = { id: codec.encode(record.cursor), line, time: isoMicroseconds(record.realtimeUs) };
   if (parsed.level !== null) entry.level = parsed.level;
   if (parsed.target !== null) entry.target = parsed.target;
-  if (parsed.message !== line) entry.message = parsed.message;
+  // Neutralised control characters take more room than they had.
+  if (parsed.message !== line) entry.message = parsed.message.slice(0, MESSAGE_MAX);
   for (const _name in parsed.fields) {
     entry.fields = parsed.fields;
     break;

@@ -106,7 +106,13 @@ export function createLogService(deps: LogServiceDeps): LogService {
 
   /** One stream per host, user and unit for the whole cluster [LOG-1]; the name also binds the positions. */
   const streamName = (target: SshTarget, unit: string) =>
-    [normalizeHost(target.host)?.name ?? target.host, target.port, target.username, unit]
+    [
+      normalizeHost(target.host)?.name ?? target.host,
+      target.port,
+      target.username,
+      target.hostKey ?? '',
+      unit,
+    ]
       .map((part) => encodeURIComponent(part))
       .join('/');
   const codecOf = (target: SshTarget, unit: string) =>

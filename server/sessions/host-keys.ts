@@ -17,11 +17,10 @@ interface HostPort {
   port: number;
 }
 
-/** Where pins are kept. Both operations are atomic for the cluster and may throw AppError store_unavailable. */
+/** Where pins are kept. Atomic for the cluster; may throw AppError store_unavailable. */
 export interface HostKeyPins {
   /** Keeps this pin if host:port has none. @returns the pin that holds, this one or the older */
   pin(at: HostPort, pin: HostKeyPin): Promise<HostKeyPin>;
-  replace(at: HostPort, pin: HostKeyPin): Promise<void>;
 }
 
 /** A pin ends after this long without a login, ms: 400 days. Otherwise hosts long gone would fill the store for ever. */
@@ -57,9 +56,6 @@ export function createRedisHostKeyPins(redis: RedisConnections): HostKeyPins {
       if (!isPin(known)) throw new Error('a host key pin in Redis is malformed');
       return known;
     },
-    async replace(at, pin) {
-      await redis.run((client) => client.set(name(at), JSON.stringify(pin), 'PX', PIN_TTL));
-    },
   };
 }
 
@@ -73,9 +69,6 @@ export function createMemoryHostKeyPins(now: () => number = Date.now): HostKeyPi
       pins.set(name(at), known, PIN_TTL);
       return known;
     },
-    async replace(at, pin) {
-      pins.set(name(at), pin, PIN_TTL);
-    },
   };
 }
 
@@ -86,7 +79,8 @@ function normalizeFingerprint(text: string): string {
 
 /**
  * Accepts a host's key if it is the pinned one, or the first [SES-3]. A fingerprint that the user gives decides alone:
- * it must be the key's, and then it also replaces a pin that has become stale. A key of another algorithm than the
+ * it must be the key's, and it decides for that login only. It replaces no pin, or whoever stands where the host was
+ * could name a key of his own and be sent the passwords of all the others. A key of another algorithm than the
  * pinned one is a changed key, as otherwise that would be the way around the pin.
  */
 export function createHostKeyPolicy(deps: { pins: HostKeyPins; now?: () => number }): HostKeyPolicy {
@@ -105,10 +99,9 @@ export function createHostKeyPolicy(deps: { pins: HostKeyPins; now?: () => numbe
       };
       const pin = await pins.pin(at, seen);
       if (pin.fingerprint === fingerprint && pin.algorithm === key.algorithm)
-        return { firstSeen: pin.firstSeen };
+        return { firstSeen: pin.firstSeen, pinned: true };
       if (expected === undefined) throw new AppError('host_key_changed');
-      await pins.replace(at, seen);
-      return { firstSeen: seen.firstSeen };
+      return { firstSeen: seen.firstSeen, pinned: false };
     },
   };
 }

@@ -2,7 +2,7 @@ import type { ErrorCode } from '../../shared/errors.ts';
 import { AppError, toAppError } from '../core/errors.ts';
 import { sleep } from '../core/sleep.ts';
 import { normalizeHost } from '../ssh/address.ts';
-import type { HostKey, SshPool, SshTarget, TargetPolicy } from '../ssh/types.ts';
+import type { HostKey, HostKeyVerdict, SshPool, SshTarget, TargetPolicy } from '../ssh/types.ts';
 import type { LoginLimits } from './login-limits.ts';
 import type { Session, SessionProofs, SessionStore } from './types.ts';
 
@@ -38,7 +38,7 @@ export interface LoginRequest {
 export interface LoginResult {
   token: string;
   session: Session;
-  hostKey: HostKey & { firstSeen: string };
+  hostKey: HostKey & HostKeyVerdict;
 }
 
 export interface Logins {
@@ -78,10 +78,7 @@ export function createLogins(deps: {
     }
   }
 
-  async function limitedLogin(
-    target: SshTarget,
-    clientAddress: string,
-  ): Promise<HostKey & { firstSeen: string }> {
+  async function limitedLogin(target: SshTarget, clientAddress: string): Promise<HostKey & HostKeyVerdict> {
     const host = await addressOf(target);
     const { port, username } = target;
     const settle = await limits.begin({ clientAddress, host, port, username });
@@ -128,7 +125,9 @@ export function createLogins(deps: {
       const started = performance.now();
       try {
         const hostKey = await limitedLogin(target, clientAddress);
-        const { token, session } = await sessions.create(target, {
+        // A named key that is the pinned one says nothing more: such a session shares streams with all others.
+        const { hostKey: _named, ...byPin } = target;
+        const { token, session } = await sessions.create(hostKey.pinned ? byPin : target, {
           ...(demo === undefined ? {} : { demo }),
           ...(units === undefined ? {} : { units }),
         });

@@ -4,7 +4,7 @@ import ssh2 from 'ssh2';
 import { AppError } from '../core/errors.ts';
 import type { SshLimits } from './limits.ts';
 import { createRemoteProcess, type ProcessChannel } from './process.ts';
-import type { HostKey, RemoteProcess } from './types.ts';
+import type { HostKey, HostKeyVerdict, RemoteProcess } from './types.ts';
 
 /** A private key that ssh2 has parsed; opaque elsewhere. */
 export type ParsedKey = ssh2.ParsedKey;
@@ -23,7 +23,7 @@ export function parseKey(text: string, passphrase?: string): ParsedKey | Error {
 }
 
 export interface SshConnection {
-  readonly hostKey: HostKey & { firstSeen: string };
+  readonly hostKey: HostKey & HostKeyVerdict;
   /** Whether it can carry no further channels: it is ending, or the host did not open or close one as it should. */
   worn(): boolean;
   /** Settles with the reason when the connection is gone; never rejects. */
@@ -45,7 +45,7 @@ export interface ConnectOptions {
   username: string;
   authentication: Authentication;
   /** Refuses by throwing an AppError; nothing about the user is sent before it has accepted [SES-3]. */
-  verifyHostKey: (key: HostKey) => Promise<{ firstSeen: string }>;
+  verifyHostKey: (key: HostKey) => Promise<HostKeyVerdict>;
   limits: SshLimits;
   signal?: AbortSignal;
   /** Told what the host's sshd calls itself, for example OpenSSH_9.9p1, as soon as it does. */
@@ -138,7 +138,7 @@ export function connectSsh(options: ConnectOptions): Promise<SshConnection> {
     let software = '';
     let failure: AppError | undefined;
     let offered: { blob: Buffer; key: HostKey } | undefined;
-    let accepted: (HostKey & { firstSeen: string }) | undefined;
+    let accepted: (HostKey & HostKeyVerdict) | undefined;
     let settled = false;
     let worn = false;
     /** What has to be told when the connection is gone. */
@@ -234,9 +234,9 @@ export function connectSsh(options: ConnectOptions): Promise<SshConnection> {
       const key = fingerprint(blob);
       offered = { blob: Buffer.from(blob), key };
       options.verifyHostKey(key).then(
-        ({ firstSeen }) => {
+        (verdict) => {
           if (failure) return;
-          accepted = { ...key, firstSeen };
+          accepted = { ...key, ...verdict };
           answer(true);
         },
         (error: unknown) => {

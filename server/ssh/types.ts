@@ -10,7 +10,7 @@ export interface SshTarget {
   port: number;
   username: string;
   credential: Credential;
-  /** Expected fingerprint (`SHA256:...`), where the user gave one; otherwise the pin decides. */
+  /** Expected fingerprint (`SHA256:...`), where the user named one that is not the pinned one; otherwise the pin decides. */
   hostKey?: string;
 }
 
@@ -21,13 +21,21 @@ export interface HostKey {
   fingerprint: string;
 }
 
+/** What is known about an accepted host key. */
+export interface HostKeyVerdict {
+  /** When the cluster saw it first: ISO 8601 UTC. */
+  firstSeen: string;
+  /** False where it is another key than the pinned one, accepted only because the user named it. */
+  pinned: boolean;
+}
+
 /** Decides about a host's key before any credential is sent [SES-3]. */
 export interface HostKeyPolicy {
   /**
    * Accepts a key that equals the pin of host:port (or the expected one), pins it on first use, refuses otherwise.
    * @throws AppError host_key_changed; store_unavailable where the pins cannot be read (no key is accepted blindly).
    */
-  check(at: { host: string; port: number }, key: HostKey, expected?: string): Promise<{ firstSeen: string }>;
+  check(at: { host: string; port: number }, key: HostKey, expected?: string): Promise<HostKeyVerdict>;
 }
 
 /** Decides which addresses may be reached [SES-4]. */
@@ -70,7 +78,7 @@ export interface SshPool {
    * the pool for the use that follows.
    * @throws AppError auth_failed, invalid_key, host_unreachable, host_not_allowed, host_key_changed, ssh_busy
    */
-  login(target: SshTarget): Promise<HostKey & { firstSeen: string }>;
+  login(target: SshTarget): Promise<HostKey & HostKeyVerdict>;
   /**
    * Starts a command. `argv` is quoted for a POSIX shell word by word, so that nothing in it is interpreted, and stands
    * as one simple command: the shell of the login user replaces itself by it, no process stays behind.

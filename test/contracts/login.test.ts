@@ -20,7 +20,12 @@ const target: SshTarget = {
   credential: { method: 'password', password: 'right' },
 };
 const wrong: SshTarget = { ...target, credential: { method: 'password', password: 'wrong' } };
-const hostKey = { algorithm: 'ssh-ed25519', fingerprint: 'SHA256:x', firstSeen: '2026-01-01T00:00:00.000Z' };
+const hostKey = {
+  algorithm: 'ssh-ed25519',
+  fingerprint: 'SHA256:x',
+  firstSeen: '2026-01-01T00:00:00.000Z',
+  pinned: true,
+};
 const clientAddress = '198.51.100.1';
 /** Stands for "as long as an SSH login takes", ms. */
 const LOGIN_TIME = 80;

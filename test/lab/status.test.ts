@@ -40,7 +40,7 @@ describe('status of a real host', function () {
   beforeEach(async () => {
     await lab.release();
     pool = createSshPool({
-      hostKeys: { check: async () => ({ firstSeen: new Date().toISOString() }) },
+      hostKeys: { check: async () => ({ firstSeen: new Date().toISOString(), pinned: true }) },
       targets: createTargetPolicy({ allowed: [lab.subnet] }),
       logger: silent,
     });

@@ -37,7 +37,7 @@ describe('the demo node', () => {
     node = createDemoNode({ logger, clock: createFastClock(), random: seededRandom(5) });
     access = await node.start();
     pool = createSshPool({
-      hostKeys: { check: async () => ({ firstSeen: new Date(0).toISOString() }) },
+      hostKeys: { check: async () => ({ firstSeen: new Date(0).toISOString(), pinned: true }) },
       targets: createTargetPolicy({ alwaysAllow: [access] }),
       logger,
     });

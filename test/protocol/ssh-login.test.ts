@@ -47,6 +47,7 @@ describe('SSH login', () => {
       algorithm: 'ssh-ed25519',
       fingerprint: sshd.fingerprint,
       firstSeen: '2026-01-01T00:00:00.000Z',
+      pinned: true,
     });
   });
 

@@ -71,6 +71,7 @@ export async function startFakeHttp(overrides: Partial<HttpDeps> = {}): Promise<
         algorithm: 'ssh-ed25519',
         fingerprint: `SHA256:${'a'.repeat(43)}`,
         firstSeen: '2026-01-01T00:00:00.000Z',
+        pinned: true,
       };
       return { ...opened, hostKey };
     },

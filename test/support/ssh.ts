@@ -24,7 +24,7 @@ export function memoryHostKeys(): HostKeyPolicy & {
       const pinned = expected ?? pins.get(at.port) ?? key.fingerprint;
       if (pinned !== key.fingerprint) throw new AppError('host_key_changed');
       pins.set(at.port, pinned);
-      return { firstSeen: '2026-01-01T00:00:00.000Z' };
+      return { firstSeen: '2026-01-01T00:00:00.000Z', pinned: true };
     },
   };
 }

@@ -2,7 +2,7 @@
  * Longest line of journalctl output kept whole, in bytes. A message of 1 MiB of control bytes is about 4 MiB of JSON;
  * beyond this only head and tail are kept, so that the position survives and memory stays bounded.
  */
-export const LINE_MAX = 8_388_608;
+export const LINE_MAX = 4_718_592;
 const HEAD_KEPT = 65_536;
 const TAIL_KEPT = 4_096;
 
