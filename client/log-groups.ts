@@ -1,3 +1,4 @@
+import type { Level } from '../shared/log-entry.ts';
 import type { LogItem } from './log-item.ts';
 
 /** Stands for the lines of a long entry that are folded away, or may be. */
@@ -8,6 +9,8 @@ export interface LogFold {
   /** Lines it stands for. */
   readonly count: number;
   readonly isOpen: boolean;
+  /** Level of the entry. */
+  readonly groupLevel: Level | null;
 }
 
 export type LogRow = LogItem | LogFold;
@@ -16,6 +19,8 @@ export type LogRow = LogItem | LogFold;
 const FOLD_OVER = 6;
 /** Continuations that stay in sight: enough to see what the trace is about. */
 const FOLD_KEEP = 3;
+
+const levelOf = (item: LogItem): Level | null => (item.kind === 'line' ? item.groupLevel : null);
 
 /** Index behind the last continuation of the entry at `index`. */
 function groupEnd(items: readonly LogItem[], index: number): number {
@@ -44,7 +49,7 @@ export function foldGroups(items: readonly LogItem[], opened: ReadonlySet<number
       const item = items[index];
       if (item !== undefined) rows.push(item);
       if (isLong && index === from + FOLD_KEEP) {
-        rows.push({ kind: 'fold', seq: above.seq + 0.5, count, isOpen });
+        rows.push({ kind: 'fold', seq: above.seq + 0.5, count, isOpen, groupLevel: levelOf(above) });
         folds += 1;
       }
     }

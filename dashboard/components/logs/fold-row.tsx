@@ -10,11 +10,16 @@ interface FoldRowProps {
 
 /** The lines of a long entry that are folded away. */
 export function FoldRow({ fold, isMarked, onToggle }: FoldRowProps) {
-  const { seq, count, isOpen } = fold;
+  const { seq, count, isOpen, groupLevel } = fold;
   return (
     <div
       data-fold={count}
-      className={cx('border-l-2', isMarked ? 'border-accent bg-raised' : 'border-transparent')}
+      className={cx(
+        'flex border-l-2',
+        isMarked ? 'border-accent bg-raised' : 'border-transparent',
+        groupLevel === 'error' && !isMarked && 'border-l-bad',
+        groupLevel === 'fatal' && !isMarked && 'border-l-odd',
+      )}
     >
       <button
         type="button"

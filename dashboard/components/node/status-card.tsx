@@ -76,10 +76,11 @@ function Chain({ facts }: { facts: ChainFacts }) {
       {peers !== undefined && (
         <Figure name="Peers" value={formatCount(peers)} look={peers === 0 ? 'text-bad' : undefined} />
       )}
-      {synced === true && <Figure name="Sync" value="in sync" look="text-good" />}
+      {synced === true && <Figure name="Sync" isNameHidden value="in sync" look="text-good" />}
       {synced === false && (
         <Figure
           name="Sync"
+          isNameHidden
           value={syncDistance === undefined ? 'behind' : `${formatCount(syncDistance)} behind`}
           look="text-warn"
         />
@@ -112,14 +113,16 @@ interface FigureProps {
   name: string;
   value: string;
   title?: string | undefined;
+  /** For screen readers alone: the value says it. */
+  isNameHidden?: boolean;
   /** Class names of the value. */
   look?: string | undefined;
 }
 
-function Figure({ name, value, title, look }: FigureProps) {
+function Figure({ name, value, title, look, isNameHidden = false }: FigureProps) {
   return (
     <div className="flex gap-1" title={title}>
-      <dt className="text-muted">{name}</dt>
+      <dt className={isNameHidden ? 'sr-only' : 'text-muted'}>{name}</dt>
       <dd className={look}>{value}</dd>
     </div>
   );
