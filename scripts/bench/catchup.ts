@@ -108,7 +108,7 @@ export async function catchup(context: Context): Promise<Section> {
         await sink.stop();
       }
       context.log(
-        `round ${round + 1}: ssh ${number(theirs.at(-1) ?? 0)} lines/s, Tailwire ${number(ours.at(-1)?.perSecond ?? 0)} lines/s`,
+        `round ${round + 1}: ssh ${number(theirs.at(-1) ?? 0)} lines/s, Tailwire ${number(ours.at(-1)?.perSecond ?? 0)} lines/s at ${number(ours.at(-1)?.cpuUs ?? 0, 1)} µs CPU a line`,
       );
     }
     const perSecond = ours.map((one) => one.perSecond);

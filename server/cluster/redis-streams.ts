@@ -100,7 +100,9 @@ export function createRedisStreams(deps: { redis: RedisConnections; logger: Logg
     async append(stream, lease, batch) {
       const { epoch, firstSeq, count, body, cursor } = batch;
       const bounds = [STREAM_MAX_BYTES, STREAM_MAX_BATCHES];
-      const args = [lease.fence, STREAM_TTL_MS, epoch, firstSeq, count, body, cursor, ...bounds];
+      // As bytes: the client would put one long string together, look how many bytes it has, and only then encode it.
+      const bytes = Buffer.from(body);
+      const args = [lease.fence, STREAM_TTL_MS, epoch, firstSeq, count, bytes, cursor, ...bounds];
       return (await append(keysOf(stream), args)) as AppendResult;
     },
     async read(stream) {
