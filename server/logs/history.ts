@@ -25,6 +25,8 @@ export interface HistoryRequest {
   untilUs?: number | undefined;
   limit?: number | undefined;
   filter: LogFilter | null;
+  /** Time for the page, in ms; what was found by then is the page. */
+  withinMs?: number;
 }
 
 export interface HistoryPage {
@@ -39,10 +41,13 @@ export interface HistoryPage {
 const SCAN_MAX = 200_000;
 /** Time for one page, in ms. */
 const PAGE_MS = 15_000;
+/** Time for a viewer's first lines through a filter, in ms: whoever subscribes waits 10 s for an answer. */
+const RECENT_MS = 8000;
 /** Continuations held while their entry is looked for backwards; what is further from its entry is judged alone. */
 const HELD_MAX = 1000;
 
 interface Collecting {
+  withinMs: number;
   /** Not part of the page, where it comes first. */
   skipKey: string | undefined;
   limit: number;
@@ -108,7 +113,7 @@ async function collect(
   signal: AbortSignal,
 ): Promise<HistoryPage> {
   const enough = new AbortController();
-  const ending = AbortSignal.any([signal, enough.signal, AbortSignal.timeout(PAGE_MS)]);
+  const ending = AbortSignal.any([signal, enough.signal, AbortSignal.timeout(options.withinMs)]);
   const entries: LogEntry[] = [];
   let scanned = 0;
   let hasMore = false;
@@ -168,7 +173,12 @@ export async function historyPage(
     since: sinceUs === undefined ? null : isoMicroseconds(sinceUs),
     until: untilUs === undefined ? null : isoMicroseconds(untilUs),
   };
-  const page = await collect(deps, query, { skipKey: key, limit, filter, ...bounds }, signal);
+  const page = await collect(
+    deps,
+    query,
+    { skipKey: key, limit, filter, withinMs: request.withinMs ?? PAGE_MS, ...bounds },
+    signal,
+  );
   return forward ? page : { ...page, entries: page.entries.reverse() };
 }
 
@@ -180,7 +190,9 @@ export async function recentEntries(
 ): Promise<LogEntry[]> {
   if (request.lines === 0) return [];
   if (request.filter) {
-    return (await historyPage(deps, { limit: request.lines, filter: request.filter }, signal)).entries;
+    return (
+      await historyPage(deps, { limit: request.lines, filter: request.filter, withinMs: RECENT_MS }, signal)
+    ).entries;
   }
   const entries: LogEntry[] = [];
   const query = { source: deps.source, start: { lines: request.lines } };
