@@ -89,6 +89,7 @@ export const ALIASES: readonly (readonly [string, string])[] = [
  */
 export const LIBRARY_HOMES: Readonly<Record<string, readonly string[] | '*'>> = {
   zod: '*',
+  '@asteasolutions/zod-to-openapi': ['server/http/'],
   '@socket.io/redis-adapter': ['server/socketio/', 'server/cluster/'],
   'close-with-grace': ['server/process.ts'],
   cockatiel: ['server/websocket/'],
@@ -106,6 +107,7 @@ export const LIBRARY_HOMES: Readonly<Record<string, readonly string[] | '*'>> = 
   'socket.io': ['server/socketio/'],
   'socket.io-parser': ['server/socketio/'],
   ssh2: ['server/ssh/connection.ts', 'server/ssh/private-key.ts', 'server/ssh/key-worker.ts', 'server/demo/'],
+  'swagger-ui-express': ['server/http/'],
   winston: ['server/core/'],
   ws: ['server/websocket/'],
   'socket.io-client': ['client/'],

@@ -176,7 +176,7 @@ export const SETTINGS = {
   docsUsername: {
     name: 'DOCS_USERNAME',
     parse: plainText,
-    doc: 'User name for /docs (basic auth), together with DOCS_PASSWORD.',
+    doc: 'User name for everything under /docs (basic auth), together with DOCS_PASSWORD. Unset: open outside production, 404 in production.',
     example: 'docs',
   },
   docsPassword: {

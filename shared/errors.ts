@@ -155,6 +155,12 @@ export const ERRORS = {
     hint: 'The token does not grant this.',
   },
   not_found: { message: 'Not found.', status: 404, retryable: false, hint: 'Check the address.' },
+  method_not_allowed: {
+    message: 'Method not allowed.',
+    status: 405,
+    retryable: false,
+    hint: 'Use one of the methods that the Allow header names.',
+  },
   auth_failed: {
     message: 'SSH login failed.',
     status: 401,

@@ -32,28 +32,40 @@ export const loginSchema = z.union([
 ]);
 export type LoginRequest = z.input<typeof loginSchema>;
 
-export interface SessionInfo {
-  host: string;
-  username: string;
+export const sessionInfoSchema = z.object({
+  host: z.string(),
+  username: z.string(),
   /** ISO 8601 UTC. */
-  expiresAt: string;
-  demo: boolean;
-}
+  expiresAt: z.iso.datetime(),
+  demo: z.boolean(),
+});
+export type SessionInfo = z.infer<typeof sessionInfoSchema>;
 
-export interface LoginAnswer extends SessionInfo {
-  token: string;
-  hostKey: { algorithm: string; fingerprint: string; firstSeen: string };
-}
+export const loginAnswerSchema = sessionInfoSchema.extend({
+  token: z.string(),
+  hostKey: z.object({ algorithm: z.string(), fingerprint: z.string(), firstSeen: z.iso.datetime() }),
+});
+export type LoginAnswer = z.infer<typeof loginAnswerSchema>;
 
 /** `GET /config.json`: what a dashboard needs at run time. */
-export interface DashboardConfig {
-  version: string;
-  demo: boolean;
+export const dashboardConfigSchema = z.object({
+  version: z.string(),
+  demo: z.boolean(),
   /** Units a session may watch, in display order. */
-  units: string[];
-  socketPath: string;
-}
+  units: z.array(z.string()),
+  socketPath: z.string(),
+});
+export type DashboardConfig = z.infer<typeof dashboardConfigSchema>;
 
+/** Every error of an HTTP route [HTTP-2]; `code` is of the error table. */
+export const httpErrorSchema = z.object({
+  error: z.object({
+    code: z.string(),
+    message: z.string(),
+    hint: z.string().optional(),
+    requestId: z.string(),
+  }),
+});
 export interface HttpErrorBody {
   error: { code: string; message: string; hint?: string; requestId: string };
 }

@@ -4,8 +4,10 @@ import helmet from 'helmet';
 import { API_POLICY, dashboardRoutes } from './dashboard.ts';
 import { errorHandler, notFound } from './errors.ts';
 import { originGuard } from './guards.ts';
+import { methodGuard } from './methods.ts';
 import { requestContext } from './request-context.ts';
 import { dashboardConfigRoutes } from './routes/dashboard-config.ts';
+import { docsRoutes } from './routes/docs.ts';
 import { healthRoutes } from './routes/health.ts';
 import { logRoutes } from './routes/logs.ts';
 import { roomRoutes } from './routes/rooms.ts';
@@ -42,10 +44,12 @@ export function createHttpApp(deps: HttpDeps): Express {
 
   app.use(healthRoutes(deps));
   app.use(dashboardConfigRoutes(deps));
+  app.use(docsRoutes(deps));
   app.use(sessionRoutes(deps));
   app.use(logRoutes(deps));
   app.use(roomRoutes(deps));
   app.use(dashboardRoutes(deps.dashboardDir));
+  app.use(methodGuard(app.router));
   app.use(notFound());
   app.use(errorHandler(deps));
   return app;

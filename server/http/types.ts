@@ -70,7 +70,13 @@ export interface HttpRooms {
 
 export type HttpConfig = Pick<
   Config,
-  'production' | 'frontendUrls' | 'allowedUnits' | 'metricsToken' | 'sessionMaxAgeMs'
+  | 'production'
+  | 'frontendUrls'
+  | 'allowedUnits'
+  | 'metricsToken'
+  | 'sessionMaxAgeMs'
+  | 'docsUsername'
+  | 'docsPassword'
 >;
 
 /** Everything the HTTP routes use. */

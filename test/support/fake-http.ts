@@ -58,6 +58,8 @@ export async function startFakeHttp(overrides: Partial<HttpDeps> = {}): Promise<
       allowedUnits: ['execution', 'consensus'],
       metricsToken: undefined,
       sessionMaxAgeMs: 86_400_000,
+      docsUsername: undefined,
+      docsPassword: undefined,
     },
     version: '0.0.0-test',
     logger: createSilentLogger(),

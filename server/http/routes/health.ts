@@ -1,7 +1,24 @@
 import { Router } from 'express';
+import { z } from 'zod';
 import { AppError } from '../../core/errors.ts';
 import { bearerToken, isSecret } from '../bearer.ts';
 import type { HttpDeps } from '../types.ts';
+
+export const healthSchema = z.object({
+  /** `degraded`: not ready. */
+  status: z.enum(['ok', 'degraded']),
+  /** Seconds since the start. */
+  uptime: z.number(),
+  /** Rooms with members on this instance. */
+  rooms: z.number(),
+  /** Open client connections of this instance. */
+  clients: z.number(),
+  /** What room handlers tell about their rooms, by name. */
+  roomStats: z.record(z.string(), z.unknown()).optional(),
+  version: z.string(),
+});
+
+export const readinessSchema = z.object({ ready: z.boolean(), checks: z.record(z.string(), z.boolean()) });
 
 /** What load balancers, monitors and Prometheus ask [HTTP-1]. */
 export function healthRoutes(deps: HttpDeps): Router {
@@ -15,14 +32,15 @@ export function healthRoutes(deps: HttpDeps): Router {
 
   router.get('/health', async (_req, res) => {
     const { rooms, clients } = deps.counts();
-    res.json({
+    const summary: z.infer<typeof healthSchema> = {
       status: deps.readiness().ready ? 'ok' : 'degraded',
       uptime: Math.round((Date.now() - started) / 1000),
       rooms,
       clients,
       ...(deps.rooms ? { roomStats: await deps.rooms.host.stats() } : {}),
       version: deps.version,
-    });
+    };
+    res.json(summary);
   });
 
   router.get('/healthz', (_req, res) => {

@@ -23,7 +23,7 @@ const instant = z
   .transform((value) => (typeof value === 'number' ? value : Date.parse(value)))
   .optional();
 
-const querySchema = z.object({
+export const logQuerySchema = z.object({
   since: instant,
   until: instant,
   level: levelSchema.optional(),
@@ -71,7 +71,7 @@ export function logRoutes(deps: HttpDeps): Router {
     if (service === null || !(session.units ?? deps.config.allowedUnits).includes(service)) {
       throw new AppError('invalid_service');
     }
-    const { format, ...query } = parseInput(querySchema, req.query);
+    const { format, ...query } = parseInput(logQuerySchema, req.query);
     const gone = new AbortController();
     res.once('close', () => gone.abort());
     if (res.destroyed) return;

@@ -13,6 +13,8 @@ const PRODUCTION: HttpDeps['config'] = {
   allowedUnits: ['execution'],
   metricsToken: undefined,
   sessionMaxAgeMs: 1000,
+  docsUsername: undefined,
+  docsPassword: undefined,
 };
 
 describe('HTTP service routes', () => {

@@ -91,6 +91,8 @@ describe('HTTP sessions', () => {
         allowedUnits: [],
         metricsToken: undefined,
         sessionMaxAgeMs: 1000,
+        docsUsername: undefined,
+        docsPassword: undefined,
       },
     });
     assert.match((await post(url, LOGIN)).headers.get('set-cookie') ?? '', /; Secure/);
