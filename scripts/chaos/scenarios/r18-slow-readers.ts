@@ -40,7 +40,7 @@ export const r18SlowReaders: Scenario = {
     );
     for (const viewer of slow) viewer.resume();
     stage.note(
-      `${slow.length} slow: others' p99 delay ${usual.toFixed(0)}→${delay.toFixed(0)} ms, RSS +${grown.map(Math.round).join(' +')} MiB`,
+      `${slow.length} slow: others' p99 delay ${usual.toFixed(0)}→${delay.toFixed(0)} ms, RSS by ${grown.map(Math.round).join(' ')} MiB`,
     );
     grown.forEach((mib, n) => {
       const here = slow.filter((viewer) => viewer.at === n).length;
