@@ -2,6 +2,7 @@ import type { StatusCheck } from 'tailwire/client';
 import type { ChainFacts, UnitStatus } from 'tailwire/shared/node-status.ts';
 import { cx } from '../../lib/class-names.ts';
 import { formatBytes, formatCount, formatShare } from '../../lib/format.ts';
+import { plainText } from '../../lib/line-tokens.ts';
 import { STATUS_LOOK } from '../../lib/status-look.ts';
 import { CheckStrip } from './check-strip.tsx';
 import { Since } from './since.tsx';
@@ -36,7 +37,7 @@ export function StatusCard({ unit, checks, cpuShare, isSelected, onSelect }: Sta
             type="button"
             onClick={onSelect}
             aria-pressed={isSelected}
-            title={unit.description}
+            title={unit.description === undefined ? undefined : plainText(unit.description)}
             className="after:absolute after:inset-0 after:rounded-xl"
           >
             {unit.service}
