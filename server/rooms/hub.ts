@@ -4,6 +4,7 @@ import type { Logger } from '../core/types.ts';
 import { HISTORY_MAX, type HistoryStore } from './history.ts';
 import { createMessage, encodeData } from './message.ts';
 import { type PresenceEntry, type PresenceStore, WHO_MAX } from './presence.ts';
+import { createRelay } from './relay.ts';
 import { checkRoomName, isReserved } from './room-name.ts';
 import type { DataFilter, Hub, HubMessage, Member, Presence, WireMessage } from './types.ts';
 import { createWatches } from './watches.ts';
@@ -46,7 +47,13 @@ export interface HubDeps {
 
 /** The hub of one instance, see `Hub`. */
 export function createHub(deps: HubDeps): Hub {
-  const { bus, presence, logger } = deps;
+  const { instanceId, bus, presence, logger } = deps;
+  const relay = createRelay({
+    bus,
+    instanceId,
+    onMessages: arrive,
+    onLost: (turns) => logger.warn('room messages of another instance are lost', { turns }),
+  });
   const rooms = new Map<string, Room>();
   const roomsOf = new Map<Member, Set<string>>();
   const historyLengths = new Map<string, number>();
@@ -97,7 +104,7 @@ export function createHub(deps: HubDeps): Hub {
           ?.push(message);
     }
     outgoing = [];
-    if (plain.length > 0) bus.publish('rooms', plain);
+    if (plain.length > 0) relay.send(plain);
     for (const [room, messages] of kept) append(room, historyLengths.get(room) ?? 1, messages);
   }
 
@@ -110,14 +117,14 @@ export function createHub(deps: HubDeps): Hub {
       .then(() => deps.history.append(room, length, messages))
       .catch((error: unknown) => logger.warn('room history not written', { error: String(error) }))
       .then(() => {
-        bus.publish('rooms', messages);
+        relay.send(messages);
         if (appends.get(room) === turn) appends.delete(room);
       });
     appends.set(room, turn);
   }
 
-  const unlisten = bus.on('rooms', (batch) => {
-    for (const wire of batch as WireMessage[]) {
+  function arrive(messages: readonly WireMessage[]): void {
+    for (const wire of messages) {
       if (!rooms.has(wire.room) && watches.of(wire.room).size === 0) continue;
       const message = createMessage(wire);
       const list = pending.get(wire.room);
@@ -125,7 +132,7 @@ export function createHub(deps: HubDeps): Hub {
       else pending.set(wire.room, [message]);
     }
     if (pending.size > 0) schedule();
-  });
+  }
 
   function flush(): void {
     send();
@@ -303,7 +310,7 @@ export function createHub(deps: HubDeps): Hub {
         from: source.from,
         json: encodeData(source.data, deps.maxPayloadBytes),
         timestamp: Date.now(),
-        id: `${deps.instanceId.slice(0, 13)}-${(++sequence).toString(36)}`,
+        id: `${instanceId.slice(0, 13)}-${(++sequence).toString(36)}`,
         kind: source.kind,
         origin: source.origin ?? null,
         ...(source.extra ? { extra: encodeData(source.extra, deps.maxPayloadBytes) } : {}),
@@ -316,7 +323,7 @@ export function createHub(deps: HubDeps): Hub {
     async presence(name): Promise<Presence> {
       const here = entryOf(checkRoomName(name));
       const others = await presence.others(name).catch(() => new Map<string, PresenceEntry>());
-      const all = new Map(here ? [...others, [deps.instanceId, here]] : others);
+      const all = new Map(here ? [...others, [instanceId, here]] : others);
       return {
         count: [...all.values()].reduce((sum, { count }) => sum + count, 0),
         who: [...all.values()].flatMap(({ who }) => who),
@@ -335,7 +342,7 @@ export function createHub(deps: HubDeps): Hub {
       stopped ??= (async () => {
         flush();
         await Promise.all(appends.values());
-        unlisten();
+        await relay.stop();
         await presence.stop();
       })();
       return stopped;

@@ -76,8 +76,7 @@ export interface Presence {
 
 /**
  * Rooms over all dialects and instances [WS-6]. Membership is per instance; messages go round over the bus, once for each
- * instance and turn of the event loop; presence is in Redis with a time to live. Best effort like the bus, except in
- * rooms with history.
+ * instance and turn of the event loop, and what the bus loses is sent again; presence is in Redis with a time to live.
  */
 export interface Hub extends Stoppable {
   /**
