@@ -29,6 +29,9 @@ export interface RoomCore extends Stoppable {
   readonly relay: ControlRelay;
   /** Clients of a room that has a handler. */
   clients(room: string): Set<RoomSocket> | undefined;
+  /** Somebody uses these hooks, until `release`. */
+  hold(hooks: RoomHooks): void;
+  release(hooks: RoomHooks): void;
   /** Puts a handled message together with its delay. */
   prepare(hooks: RoomHooks, done: Processed, sender: Sender): Promise<Prepared>;
   /** Publishes now or later. @throws AppError as `Hub.publish` and `DelayQueue.add` */
@@ -42,6 +45,8 @@ export function createRoomCore(deps: {
   /** Largest payload as JSON, in bytes. */
   maxPayloadBytes: number;
   clients: RoomCore['clients'];
+  hold: RoomCore['hold'];
+  release: RoomCore['release'];
 }): RoomCore {
   const { hub, logger } = deps;
   const delays = createDelayQueue({ logger });
@@ -50,6 +55,8 @@ export function createRoomCore(deps: {
     logger,
     relay: createControlRelay(deps),
     clients: deps.clients,
+    hold: deps.hold,
+    release: deps.release,
     async prepare(hooks, done, { source, metadata }) {
       const { payload } = done;
       return { ...done, delayMs: await hooks.delay({ room: hooks.room, payload, source, metadata }) };

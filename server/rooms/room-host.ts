@@ -71,10 +71,28 @@ export function createRoomHost(deps: RoomHostDeps): RoomHost {
     if (hooks.historyLength > 0) hub.keepHistory(room, hooks.historyLength);
   }
   const registered = [...byRoom.values()];
+  /** Rooms without a handler of their own, while somebody is there: one set of hooks for all of them. */
+  const others = new Map<string, { hooks: RoomHooks; visits: number }>();
   const hooksOf = (room: string) =>
-    byRoom.get(room) ?? createHooks(new BaseRoomHandler(room), { room, ...hookDeps });
+    byRoom.get(room) ??
+    others.get(room)?.hooks ??
+    createHooks(new BaseRoomHandler(room), { room, ...hookDeps });
 
-  const core = createRoomCore({ ...deps, clients: (room) => clients.get(room) });
+  function hold(hooks: RoomHooks): void {
+    if (byRoom.has(hooks.room)) return;
+    const entry = others.get(hooks.room) ?? { hooks, visits: 0 };
+    entry.visits += 1;
+    others.set(hooks.room, entry);
+  }
+
+  function release(hooks: RoomHooks): void {
+    const entry = others.get(hooks.room);
+    if (!entry) return;
+    entry.visits -= 1;
+    if (entry.visits === 0) others.delete(hooks.room);
+  }
+
+  const core = createRoomCore({ ...deps, clients: (room) => clients.get(room), hold, release });
 
   /** The claims of a token, or null where the room takes anybody; a close code where it does not do. */
   function authenticate(hooks: RoomHooks, entry: EntryRequest): RoomClaims | null | Rejection {

@@ -1,4 +1,5 @@
 import { AppError } from '../core/errors.ts';
+import type { Logger } from '../core/types.ts';
 import { closeCode, type RoomHooks } from './handlers/hooks.ts';
 import type { AuthPayload, RoomPayload, RoomRequest, RoomSocket } from './handlers/types.ts';
 import type { Prepared, RoomCore, Sender } from './room-core.ts';
@@ -18,8 +19,8 @@ export interface RoomPeer {
   send(text: string): void;
   /** Messages of the room, in the form that members get. */
   receive(messages: readonly HubMessage[]): void;
-  close(code: number, reason?: string): void;
-  /** Epoch ms. */
+  disconnect(code: number, reason?: string): void;
+  /** Closes with 4002 at that time, epoch ms. */
   expireAt(at: number): void;
 }
 
@@ -29,6 +30,15 @@ export interface Visit {
   message(payload: RoomPayload): Promise<void>;
   /** The connection has ended. */
   leave(code: number, reason: string): void;
+}
+
+export interface VisitOptions {
+  hooks: RoomHooks;
+  auth: AuthPayload;
+  peer: RoomPeer;
+  control: boolean;
+  address: string;
+  request: RoomRequest;
 }
 
 /** Handlers call this from timers of their own, where nobody would catch what it throws. @returns null: not JSON */
@@ -41,161 +51,190 @@ function textOf(message: unknown): string | null {
   }
 }
 
-export function createVisit(
-  core: RoomCore,
-  options: {
-    hooks: RoomHooks;
-    auth: AuthPayload;
-    peer: RoomPeer;
-    control: boolean;
-    address: string;
-    request: RoomRequest;
-  },
-): Visit {
-  const { hub, logger, relay } = core;
-  const { hooks, auth, peer, control, address, request } = options;
-  const { room } = hooks;
-  const clientId = auth?.clientId ?? `guest-${peer.id.slice(0, 8)}`;
-  const sender: Sender = {
-    source: 'client',
-    from: clientId,
-    metadata: auth?.metadata ?? {},
-    origin: peer.id,
-  };
-  let entered = false;
-  let gone: { code: number; reason: string } | undefined;
-  let inHand = 0;
-  let turn: Promise<unknown> = Promise.resolve();
+const NOTHING = Object.freeze({});
+
+/** The side of a visit that handlers see. */
+class Client implements RoomSocket {
+  readonly id: string;
+  readonly clientId: string;
+  readonly room: string;
+  readonly address: string;
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly isControl: boolean;
+  readonly #peer: RoomPeer;
+  readonly #logger: Logger;
+
+  constructor(core: RoomCore, { hooks, auth, peer, control, address }: VisitOptions) {
+    this.id = peer.id;
+    this.clientId = auth?.clientId ?? `guest-${peer.id.slice(0, 8)}`;
+    this.room = hooks.room;
+    this.address = address;
+    this.metadata = auth?.metadata ?? NOTHING;
+    this.isControl = control;
+    this.#peer = peer;
+    this.#logger = core.logger;
+  }
+
+  get isOpen(): boolean {
+    return this.#peer.isOpen;
+  }
+
+  send(message: unknown): void {
+    const text = textOf(message);
+    if (text !== null) this.#peer.send(text);
+    else this.#logger.error('room handler sent what is not JSON', { room: this.room });
+  }
+
+  close(code = 1000, reason?: string): void {
+    this.#peer.disconnect(code === 1000 ? code : closeCode(code), reason);
+  }
+}
+
+/** A class, so that thousands of clients share their methods; the hub knows it as its member. */
+class RoomVisit implements Visit, Member {
+  readonly id: string;
+  readonly name: string;
+  readonly echo = false;
+  readonly #core: RoomCore;
+  readonly #hooks: RoomHooks;
+  readonly #peer: RoomPeer;
+  readonly #socket: Client;
+  /** Whether the client is in, once that is decided. */
+  readonly #joined: Promise<boolean>;
+  #entered = false;
+  #gone: { code: number; reason: string } | null = null;
+  #inHand = 0;
+  /** The message before the next one. */
+  #turn: Promise<unknown> | null = null;
   /** Live messages that wait for the welcome; null once it is out. */
-  let held: HubMessage[] | null = [];
+  #held: HubMessage[] | null = [];
   /** Messages that stood in the welcome and may still come live. */
-  let shown: { ids: Set<string>; until: number } | null = null;
+  #shown: { ids: Set<string>; until: number } | null = null;
 
-  const socket: RoomSocket = {
-    id: peer.id,
-    clientId,
-    room,
-    address,
-    metadata: sender.metadata,
-    isControl: control,
-    get isOpen() {
-      return peer.isOpen;
-    },
-    send(message) {
-      const text = textOf(message);
-      if (text !== null) peer.send(text);
-      else logger.error('room handler sent what is not JSON', { room });
-    },
-    close: (code = 1000, reason) => peer.close(code === 1000 ? code : closeCode(code), reason),
-  };
+  constructor(core: RoomCore, options: VisitOptions) {
+    const { hooks, auth, peer } = options;
+    this.#core = core;
+    this.#hooks = hooks;
+    this.#peer = peer;
+    this.#socket = new Client(core, options);
+    this.id = peer.id;
+    this.name = this.#socket.clientId;
+    if (auth) peer.expireAt(auth.expiresAt);
+    core.hold(hooks);
+    this.#joined = this.#join(options).catch((error: unknown) => this.#turnAway(error));
+  }
 
-  const member: Member = {
-    id: peer.id,
-    name: clientId,
-    echo: false,
-    receive(messages) {
-      if (held) {
-        held.push(...messages);
-        if (held.length > HELD_MAX) peer.close(4408, 'Reading too slowly');
-        return;
-      }
-      if (shown && performance.now() > shown.until) shown = null;
-      const news = shown ? messages.filter(({ id }) => !shown?.ids.has(id)) : messages;
-      if (news.length > 0) peer.receive(news);
-    },
-  };
-
-  /** Sends the welcome behind the join: whatever is published after it arrives, what stands in it does not come again. */
-  async function welcome(): Promise<void> {
-    hub.join(room, member);
-    core.clients(room)?.add(socket);
-    const past = hooks.historyLength > 0 ? await hub.history(room, hooks.historyLength).catch(() => []) : [];
-    const message = await hooks.welcome(
-      socket,
-      past.map(({ id, from, timestamp, data: content }) => ({ id, from, timestamp, content })),
-    );
-    if (gone) return;
-    if (message !== null && message !== undefined && message !== false) socket.send(message);
-    if (past.length > 0) {
-      shown = { ids: new Set(past.map(({ id }) => id)), until: performance.now() + OVERLAP_MS };
+  receive(messages: readonly HubMessage[]): void {
+    if (this.#held) {
+      this.#held.push(...messages);
+      if (this.#held.length > HELD_MAX) this.#peer.disconnect(4408, 'Reading too slowly');
+      return;
     }
-    const waiting = held ?? [];
-    held = null;
-    if (waiting.length > 0) member.receive(waiting);
+    if (this.#shown && performance.now() > this.#shown.until) this.#shown = null;
+    const ids = this.#shown?.ids;
+    const news = ids ? messages.filter(({ id }) => !ids.has(id)) : messages;
+    if (news.length > 0) this.#peer.receive(news);
   }
 
-  function controlWelcome(): void {
-    socket.send({
-      type: 'control-welcome',
-      message: `Control channel of ${room}`,
-      room,
-      time: new Date().toISOString(),
+  async message(payload: RoomPayload): Promise<void> {
+    if (this.#socket.isControl)
+      throw new AppError('forbidden', { detail: 'the control channel only receives' });
+    if (this.#inHand >= IN_HAND_MAX) throw new AppError('rate_limited');
+    this.#inHand += 1;
+    const { clientId: from, metadata, id: origin } = this.#socket;
+    const sender: Sender = { source: 'client', from, metadata, origin };
+    // The handler starts with each message at once; what it makes of them goes out in their order.
+    const handled = this.#handle(payload, sender);
+    const before = this.#turn ?? Promise.resolve();
+    const published = before.then(async () => {
+      const prepared = await handled;
+      if (prepared) this.#core.publish(this.#hooks, payload, prepared, sender);
     });
-    relay.add(hooks, socket);
+    handled.catch(() => {});
+    const turn = published
+      .catch(() => {})
+      .then(() => {
+        this.#inHand -= 1;
+        if (this.#turn === turn) this.#turn = null;
+      });
+    this.#turn = turn;
+    return published;
   }
 
-  function depart(): void {
-    if (!gone) return;
-    hub.leaveAll(member);
-    relay.remove(socket);
-    core.clients(room)?.delete(socket);
-    if (entered) hooks.left(socket, gone.code, gone.reason);
+  leave(code: number, reason: string): void {
+    this.#gone = { code, reason };
+    this.#depart();
+    this.#core.release(this.#hooks);
+  }
+
+  async #handle(payload: RoomPayload, sender: Sender): Promise<Prepared | null> {
+    if (!(await this.#joined)) return null;
+    const done = await this.#hooks.message(payload, this.#socket);
+    return done && this.#core.prepare(this.#hooks, done, sender);
   }
 
   /** @returns whether the client is in */
-  async function join(): Promise<boolean> {
-    const rejection = await hooks.join(socket, request, auth);
+  async #join({ request, auth }: VisitOptions): Promise<boolean> {
+    const rejection = await this.#hooks.join(this.#socket, request, auth);
     if (rejection) {
-      peer.close(rejection.code, rejection.reason);
+      this.#peer.disconnect(rejection.code, rejection.reason);
       return false;
     }
-    entered = true;
-    if (!gone) {
-      if (socket.isControl) controlWelcome();
-      else await welcome();
+    this.#entered = true;
+    if (!this.#gone) {
+      if (this.#socket.isControl) this.#controlWelcome();
+      else await this.#welcome();
     }
     // It may have gone in the meantime: then nothing of it may stay.
-    if (gone) depart();
-    return !gone;
+    this.#depart();
+    return !this.#gone;
   }
 
-  async function handle(payload: RoomPayload): Promise<Prepared | null> {
-    if (!(await joined)) return null;
-    const done = await hooks.message(payload, socket);
-    return done && core.prepare(hooks, done, sender);
-  }
-
-  if (auth) peer.expireAt(auth.expiresAt);
-  const joined = join().catch((error: unknown) => {
+  #turnAway(error: unknown): false {
     const full = error instanceof AppError && error.code !== 'internal';
-    if (!full) logger.error('room not joined', { room, error });
-    peer.close(full ? 4004 : 1011, full ? error.message : undefined);
+    if (!full) this.#core.logger.error('room not joined', { room: this.#hooks.room, error });
+    this.#peer.disconnect(full ? 4004 : 1011, full ? error.message : undefined);
     return false;
-  });
+  }
 
-  return {
-    async message(payload) {
-      if (socket.isControl) throw new AppError('forbidden', { detail: 'the control channel only receives' });
-      if (inHand >= IN_HAND_MAX) throw new AppError('rate_limited');
-      inHand += 1;
-      // The handler starts with each message at once; what it makes of them goes out in their order.
-      const handled = handle(payload);
-      const published = turn.then(async () => {
-        const prepared = await handled;
-        if (prepared) core.publish(hooks, payload, prepared, sender);
-      });
-      handled.catch(() => {});
-      turn = published
-        .catch(() => {})
-        .finally(() => {
-          inHand -= 1;
-        });
-      return published;
-    },
-    leave(code, reason) {
-      gone = { code, reason };
-      depart();
-      entered = false;
-    },
-  };
+  /** Sends the welcome behind the join: whatever is published after it arrives, what stands in it does not come again. */
+  async #welcome(): Promise<void> {
+    const { hub } = this.#core;
+    const { room, historyLength } = this.#hooks;
+    hub.join(room, this);
+    this.#core.clients(room)?.add(this.#socket);
+    const past = historyLength > 0 ? await hub.history(room, historyLength).catch(() => []) : [];
+    const message = await this.#hooks.welcome(
+      this.#socket,
+      past.map(({ id, from, timestamp, data: content }) => ({ id, from, timestamp, content })),
+    );
+    if (this.#gone) return;
+    if (message !== null && message !== undefined && message !== false) this.#socket.send(message);
+    if (past.length > 0) {
+      this.#shown = { ids: new Set(past.map(({ id }) => id)), until: performance.now() + OVERLAP_MS };
+    }
+    const waiting = this.#held ?? [];
+    this.#held = null;
+    if (waiting.length > 0) this.receive(waiting);
+  }
+
+  #controlWelcome(): void {
+    const { room } = this.#hooks;
+    const message = `Control channel of ${room}`;
+    this.#socket.send({ type: 'control-welcome', message, room, time: new Date().toISOString() });
+    this.#core.relay.add(this.#hooks, this.#socket);
+  }
+
+  /** Takes a client that has gone out of everything. */
+  #depart(): void {
+    if (!this.#gone) return;
+    this.#core.hub.leaveAll(this);
+    this.#core.relay.remove(this.#socket);
+    this.#core.clients(this.#hooks.room)?.delete(this.#socket);
+    if (this.#entered) this.#hooks.left(this.#socket, this.#gone.code, this.#gone.reason);
+    this.#entered = false;
+  }
 }
+
+/** Lets a client in: the handler decides, then it is a member of the room. */
+export const createVisit = (core: RoomCore, options: VisitOptions): Visit => new RoomVisit(core, options);

@@ -3,7 +3,7 @@ import { ECHO_SUPPRESSED, type EchoAnswer, echoMessageSchema } from '../../../sh
 import { AppError } from '../../core/errors.ts';
 import { parseJson } from '../../core/json.ts';
 import { createFrameCache } from '../../core/websocket-frame.ts';
-import { RoomRefusal } from '../../rooms/handlers/hooks.ts';
+import { type Rejection, RoomRefusal } from '../../rooms/handlers/hooks.ts';
 import type { RoomPayload } from '../../rooms/handlers/types.ts';
 import { isReservedPath } from '../../rooms/reserved-names.ts';
 import type { RoomHost } from '../../rooms/room-host.ts';
@@ -17,6 +17,8 @@ const CONTROL = '/remotecontrol';
 /** What makes `/` an address of rooms: without them, or with the parameters of key validation [WS-3], it is that one's. */
 const OWN_PARAMETERS = ['room', 'token'];
 const KEY_PARAMETERS = ['serviceId', 'hwid', 'key'];
+
+type FrameCache = ReturnType<typeof createFrameCache<HubMessage>>;
 
 const NAMES = new Map(
   Object.entries(CLOSE_CODES).map(([name, { code }]) => [code as number, name as CloseName]),
@@ -41,6 +43,86 @@ function roomOf({ path, query }: UpgradeRequest): { room: string | null; control
   return { room, control };
 }
 
+function disconnect(connection: Connection, code: number, reason?: string): void {
+  connection.close(NAMES.get(code) ?? code, reason);
+}
+
+/** Upgraded only to be told why it may not come in. */
+function turnAway(connection: Connection, { code, reason }: Rejection): DialectSession {
+  disconnect(connection, code, reason);
+  return { message() {}, fail() {} };
+}
+
+/** One client that has been let in. A class, so that thousands of connections share their methods. */
+class EchoSession implements DialectSession, RoomPeer {
+  readonly id: string;
+  readonly #connection: Connection;
+  readonly #frames: FrameCache;
+  readonly #visit: Visit;
+
+  constructor(connection: Connection, frames: FrameCache, enter: (peer: RoomPeer) => Visit) {
+    this.id = connection.id;
+    this.#connection = connection;
+    this.#frames = frames;
+    this.#visit = enter(this);
+  }
+
+  message(data: string | Buffer): void | Promise<void> {
+    if (typeof data !== 'string') throw new AppError('invalid_request', { detail: 'text messages only' });
+    const message = parseJson(data);
+    const parsed = echoMessageSchema.safeParse(message);
+    if (!parsed.success) {
+      const [issue] = parsed.error.issues;
+      throw new AppError('invalid_request', {
+        detail: `${issue?.path.join('.') || 'message'}: ${issue?.message}`,
+      });
+    }
+    const { type } = parsed.data;
+    if (type !== undefined && ECHO_SUPPRESSED.includes(type)) {
+      return this.#answer({ type: 'ack', ackType: type, receivedAt: new Date().toISOString() });
+    }
+    // As it was parsed: copying it could turn a field into a prototype.
+    return this.#visit.message(message as RoomPayload);
+  }
+
+  fail(error: AppError): void {
+    const own = error instanceof RoomRefusal ? error : null;
+    this.#answer({
+      type: 'error',
+      error: own?.text ?? error.toPayload().message,
+      code: own?.handlerCode ?? error.code,
+    });
+  }
+
+  close(code: number, reason: string): void {
+    this.#visit.leave(code, reason);
+  }
+
+  get isOpen(): boolean {
+    return this.#connection.isOpen;
+  }
+
+  send(text: string): void {
+    this.#connection.send(text);
+  }
+
+  receive(messages: readonly HubMessage[]): void {
+    this.#connection.sendFrames(this.#frames(messages));
+  }
+
+  disconnect(code: number, reason?: string): void {
+    disconnect(this.#connection, code, reason);
+  }
+
+  expireAt(at: number): void {
+    this.#connection.expireAt(at, 'invalid_token');
+  }
+
+  #answer(message: EchoAnswer): void {
+    this.#connection.send(JSON.stringify(message));
+  }
+}
+
 /** Echo rooms on `/:room` and `/rooms/:room` [WS-2]. @param deps.rooms null: the dialect is off */
 export function createEchoDialect(deps: { rooms: RoomHost | null }): Dialect {
   const { rooms } = deps;
@@ -54,56 +136,6 @@ export function createEchoDialect(deps: { rooms: RoomHost | null }): Dialect {
     return `${head},${tail.slice(1)}`;
   }
   const frames = createFrameCache(encode);
-
-  function closeWith(connection: Connection, code: number, reason: string | undefined): void {
-    connection.close(NAMES.get(code) ?? code, reason);
-  }
-
-  /** Upgraded only to be told why it may not come in. */
-  function turnAway(connection: Connection, code: number, reason: string | undefined): DialectSession {
-    closeWith(connection, code, reason);
-    return { message() {}, fail() {} };
-  }
-
-  function open(connection: Connection, enter: (peer: RoomPeer) => Visit): DialectSession {
-    const answer = (message: EchoAnswer) => connection.send(JSON.stringify(message));
-    const visit = enter({
-      id: connection.id,
-      get isOpen() {
-        return connection.isOpen;
-      },
-      send: (text) => connection.send(text),
-      receive: (messages) => connection.sendFrames(frames(messages)),
-      close: (code, reason) => closeWith(connection, code, reason),
-      expireAt: (at) => connection.expireAt(at, 'invalid_token'),
-    });
-    return {
-      message(data) {
-        if (typeof data !== 'string') throw new AppError('invalid_request', { detail: 'text messages only' });
-        const message = parseJson(data);
-        const parsed = echoMessageSchema.safeParse(message);
-        if (!parsed.success) {
-          const [issue] = parsed.error.issues;
-          throw new AppError('invalid_request', {
-            detail: `${issue?.path.join('.') || 'message'}: ${issue?.message}`,
-          });
-        }
-        const { type } = parsed.data;
-        if (type !== undefined && ECHO_SUPPRESSED.includes(type)) {
-          return answer({ type: 'ack', ackType: type, receivedAt: new Date().toISOString() });
-        }
-        // As it was parsed: copying it could turn a field into a prototype.
-        return visit.message(message as RoomPayload);
-      },
-      fail(error) {
-        if (error instanceof RoomRefusal) {
-          return answer({ type: 'error', error: error.text, code: error.handlerCode ?? error.code });
-        }
-        return answer({ type: 'error', error: error.toPayload().message, code: error.code });
-      },
-      close: (code, reason) => visit.leave(code, reason),
-    };
-  }
 
   return {
     name: 'echo',
@@ -123,8 +155,8 @@ export function createEchoDialect(deps: { rooms: RoomHost | null }): Dialect {
         protocol: chooseProtocol(request, 'echo'),
         open: (connection) =>
           'reject' in entry
-            ? turnAway(connection, entry.reject.code, entry.reject.reason)
-            : open(connection, entry.open),
+            ? turnAway(connection, entry.reject)
+            : new EchoSession(connection, frames, entry.open),
       };
     },
   };
