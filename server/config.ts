@@ -91,6 +91,9 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
     isSet('docsPassword'),
     complain,
   );
+  if (values.tlsRequestClientCert === true && !isSet('tlsCert')) {
+    complain(SETTINGS.tlsCert, 'TLS_CERT', 'is needed by TLS_REQUEST_CLIENT_CERT=1');
+  }
   if (values.tlsRequestClientCert === true && !isSet('tlsCa')) {
     complain(SETTINGS.tlsCa, 'TLS_CA', 'is needed by TLS_REQUEST_CLIENT_CERT=1');
   }

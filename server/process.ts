@@ -8,14 +8,17 @@ import type { Logger, Stoppable } from './core/types.ts';
 export interface App extends Stoppable {
   /** Resolves once it accepts connections. @returns its address as a browser would take it, with the real port */
   listen(): Promise<{ url: string }>;
+  /** Reads files that may have been replaced anew; never throws. */
+  reload(): void;
 }
 
 export type CreateApp = (config: Config, logger: Logger) => Promise<App>;
 
 /** Longest orderly stop, in ms; then the process ends anyway: [RUN-5] allows 10 s in all. */
 const STOP_TIMEOUT_MS = 9_500;
-/** Events of close-with-grace that are not ours: faults that JavaScript cannot handle safely, and the end of all work. */
+/** Events of close-with-grace that do not stop us: faults that JavaScript cannot handle safely, the end of all work, SIGHUP. */
 const NOT_HANDLED = [
+  'SIGHUP',
   'SIGILL',
   'SIGTRAP',
   'SIGABRT',
@@ -28,8 +31,8 @@ const NOT_HANDLED = [
 
 /**
  * The life of the server's process [RUN-4] [RUN-5]: complains about every faulty variable at once, starts, says when it
- * is ready, stops in order on SIGTERM, SIGINT and SIGHUP with exit code 0, at once with code 1 on a second one. An error
- * that nothing caught is logged and ends the process in order with code 1.
+ * is ready, stops in order on SIGTERM and SIGINT with exit code 0, at once with code 1 on a second one. SIGHUP has the TLS
+ * files read anew and never ends it. An error that nothing caught is logged and ends the process in order with code 1.
  */
 export async function runProcess(settings: ConfigResult, createApp: CreateApp): Promise<void> {
   if (!settings.ok) {
@@ -59,6 +62,12 @@ export async function runProcess(settings: ConfigResult, createApp: CreateApp): 
       if (startFailed) process.exit(1);
     },
   );
+
+  // Where the terminal has gone, the line of the log cannot be written, which ends the process as any other error.
+  process.on('SIGHUP', () => {
+    logger.info('SIGHUP');
+    app?.reload();
+  });
 
   for (const notice of config.notices) logger.info(notice);
   try {

@@ -235,7 +235,7 @@ export const SETTINGS = {
   tlsCert: {
     name: 'TLS_CERT',
     parse: plainText,
-    doc: 'PEM file with the certificate chain; with TLS_KEY the server speaks HTTPS and WSS itself.',
+    doc: 'PEM file with the certificate chain; with TLS_KEY the server speaks HTTPS and WSS itself. SIGHUP has the files read anew.',
     example: '/etc/tailwire/cert.pem',
   },
   tlsKey: {

@@ -1,11 +1,6 @@
-import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
-import type { Config } from '../config.ts';
-import { SettingError } from '../core/errors.ts';
-
-/** Files of `TLS_CERT` and its companions. */
-export type TlsConfig = Pick<Config, 'tlsCert' | 'tlsKey' | 'tlsCa' | 'tlsRequestClientCert'>;
+import { readTls, type TlsConfig } from './tls.ts';
 
 /**
  * Limits against clients that send slowly or not at all (Node's defaults are 60 s, 300 s and a check every 30 s), in ms.
@@ -22,17 +17,8 @@ const LIMITS = {
 /** Most open connections of one instance, upgraded ones included: four times what one instance is built for. */
 const CONNECTIONS_MAX = 20_000;
 
-function readPem(variable: string, file: string): Buffer {
-  try {
-    return readFileSync(file);
-  } catch (error) {
-    throw new SettingError(`${variable} names a file that cannot be read: ${errorCode(error)}`);
-  }
-}
-
-function errorCode(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : String(error);
-}
+/** Longest TLS handshake, in ms (Node's default is 120 s): as long as a client has for its headers. */
+const HANDSHAKE_MS = 10_000;
 
 /**
  * The listening side: plain HTTP, or HTTPS where TLS_CERT and TLS_KEY are set (TLS 1.2 and newer).
@@ -42,26 +28,21 @@ export function createNodeServer(
   listener: http.RequestListener,
   tls?: TlsConfig,
 ): http.Server | https.Server {
-  const server =
-    tls?.tlsCert !== undefined && tls.tlsKey !== undefined
-      ? createTlsServer(listener, {
-          cert: readPem('TLS_CERT', tls.tlsCert),
-          key: readPem('TLS_KEY', tls.tlsKey),
-          ...(tls.tlsCa === undefined ? {} : { ca: readPem('TLS_CA', tls.tlsCa) }),
+  const files = tls && readTls(tls);
+  const server = files
+    ? https.createServer(
+        {
+          ...LIMITS,
+          ...files,
+          handshakeTimeout: HANDSHAKE_MS,
           requestCert: tls.tlsRequestClientCert,
           rejectUnauthorized: tls.tlsRequestClientCert,
-        })
-      : http.createServer(LIMITS, listener);
+        },
+        listener,
+      )
+    : http.createServer(LIMITS, listener);
   server.maxConnections = CONNECTIONS_MAX;
   return server;
-}
-
-function createTlsServer(listener: http.RequestListener, options: https.ServerOptions): https.Server {
-  try {
-    return https.createServer({ ...LIMITS, ...options, minVersion: 'TLSv1.2' }, listener);
-  } catch (error) {
-    throw new SettingError(`TLS_CERT, TLS_KEY or TLS_CA is not what it should be: ${errorCode(error)}`);
-  }
 }
 
 /** How long a stop waits for requests that are being answered before it cuts them, in ms. */

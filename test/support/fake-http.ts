@@ -45,13 +45,10 @@ export interface FakeHttp {
   stop(): Promise<void>;
 }
 
-/**
- * The real HTTP application on a free port, with fakes behind it: every login succeeds, every download is empty.
- * What a test is about it brings itself in `overrides`.
- */
-export async function startFakeHttp(overrides: Partial<HttpDeps> = {}): Promise<FakeHttp> {
+/** Everything that the HTTP application needs, faked: every login succeeds, every download is empty. */
+export function fakeHttpDeps(overrides: Partial<HttpDeps> = {}): HttpDeps {
   const sessions = createFakeSessions();
-  const deps: HttpDeps = {
+  return {
     config: {
       production: false,
       frontendUrls: ['http://localhost:3000'],
@@ -87,6 +84,14 @@ export async function startFakeHttp(overrides: Partial<HttpDeps> = {}): Promise<
     dashboardDir: '/nonexistent',
     ...overrides,
   };
+}
+
+/**
+ * The real HTTP application on a free port, with fakes behind it: every login succeeds, every download is empty.
+ * What a test is about it brings itself in `overrides`.
+ */
+export async function startFakeHttp(overrides: Partial<HttpDeps> = {}): Promise<FakeHttp> {
+  const deps = fakeHttpDeps(overrides);
   const server = createNodeServer(createHttpApp(deps));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;

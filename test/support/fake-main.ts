@@ -21,6 +21,9 @@ await runProcess(loadConfig(process.env), async (config) => {
           resolve({ url: `http://${address}:${port}` });
         });
       }),
+    reload() {
+      process.stdout.write('reload called\n');
+    },
     async stop() {
       process.stdout.write('stop called\n');
       if (process.env.FAKE_STOP === 'never') await new Promise(() => undefined);

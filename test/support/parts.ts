@@ -1,7 +1,7 @@
 import { accessSync, constants, readFileSync } from 'node:fs';
 
 /** A program or right that some tests need and not every machine has. */
-export type Part = 'redis-server' | 'redis-sentinel' | 'sshd' | 'lab' | 'chromium' | 'nginx';
+export type Part = 'redis-server' | 'redis-sentinel' | 'sshd' | 'lab' | 'chromium' | 'nginx' | 'openssl';
 
 /** Where Debian puts programs; sbin is not in everybody's PATH. */
 const FOLDERS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
@@ -13,6 +13,7 @@ const PROGRAMS: Record<Part, readonly string[]> = {
   lab: ['systemd-nspawn', 'debootstrap', 'ip', 'nsenter', 'flock', 'ssh-keygen', 'perl'],
   chromium: ['chromium'],
   nginx: ['nginx'],
+  openssl: ['openssl'],
 };
 
 /** @returns the path of a program, or `null` */

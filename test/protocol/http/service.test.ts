@@ -86,7 +86,7 @@ describe('HTTP service routes', () => {
     const url = await start();
     for (const [method, address] of [
       ['GET', '/nothing'],
-      ['POST', '/api/session'],
+      ['POST', '/api/nothing'],
       ['GET', '/%E0%A4%A'],
       ['GET', '/..%2f..%2fetc/passwd'],
     ]) {
@@ -98,6 +98,28 @@ describe('HTTP service routes', () => {
       assert.equal(response.headers.get('x-content-type-options'), 'nosniff');
       assert.match(response.headers.get('content-security-policy') ?? '', /default-src 'none'/);
       assert.equal(response.headers.get('x-powered-by'), null);
+    }
+  });
+
+  it('[HTTP-2] answers wrong methods of known addresses with 405 and the right ones', async () => {
+    const url = await start();
+    for (const [method, address, allow] of [
+      ['POST', '/api/session', 'DELETE, GET, HEAD'],
+      ['PUT', '/api/session/', 'DELETE, GET, HEAD'],
+      ['GET', '/api/sessions', 'POST'],
+      ['PATCH', '/api/logs/execution.service', 'GET, HEAD'],
+      ['DELETE', '/healthz', 'GET, HEAD'],
+      ['POST', '/docs/openapi.json', 'GET, HEAD'],
+      ['POST', '/', 'GET, HEAD'],
+    ] as const) {
+      const response = await fetch(`${url}${address}`, { method });
+      assert.equal(response.status, 405, `${method} ${address}`);
+      assert.equal(response.headers.get('allow'), allow);
+      assert.equal((await response.json()).error.code, 'method_not_allowed');
+    }
+    // Rooms are off here, and what hides itself has no methods either.
+    for (const address of ['/rooms/lobby/post', '/lobby/postcontent', '/auth/token']) {
+      assert.equal((await fetch(`${url}${address}`)).status, 404, address);
     }
   });
 
