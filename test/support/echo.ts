@@ -1,5 +1,8 @@
 import { createRoomTokens, type RoomTokenRequest } from '../../server/rooms/tokens/room-token.ts';
-import type { TestServer } from './server.ts';
+import { requirePart } from './parts.ts';
+import { type RedisServer, startRedis } from './redis.ts';
+import { startServer, type TestServer } from './server.ts';
+import { until } from './until.ts';
 import { openSocket, type TestSocket, type TestSocketOptions } from './websocket.ts';
 
 export const HMAC_SECRET = 'the room secret of these tests';
@@ -63,4 +66,43 @@ export function push(
   headers?: Record<string, string>,
 ): Promise<HttpAnswer> {
   return postJson(server, `/${room}/postcontent`, body, roomToken(room), headers);
+}
+
+/**
+ * Describes rooms on one instance, and on two that share a Redis: `two` is then the other one, and else the same.
+ * The rig has them from the first test on.
+ */
+export function describeRooms(
+  title: string,
+  body: (rig: { one: TestServer; two: TestServer }) => void,
+): void {
+  for (const instances of [1, 2]) {
+    describe(`${title} on ${instances === 1 ? 'one instance' : 'two instances'}`, () => {
+      const rig = {} as { one: TestServer; two: TestServer };
+      let redis: RedisServer | undefined;
+
+      before(async function () {
+        if (instances === 2) requirePart(this, 'redis-server');
+        redis = instances === 2 ? await startRedis() : undefined;
+        const env = {
+          HMAC_SECRET,
+          ISSUER_KEY,
+          HTTP_RATE: '1000',
+          ...(redis ? { REDIS_URL: redis.url } : {}),
+        };
+        rig.one = await startServer(env);
+        rig.two = instances === 2 ? await startServer(env) : rig.one;
+        if (redis) {
+          for (const { url } of [rig.one, rig.two])
+            await until(async () => (await fetch(`${url}/readyz`)).ok);
+        }
+      });
+      after(async () => {
+        await Promise.all([rig.one?.stop(), rig.two?.stop()]);
+        await redis?.stop();
+      });
+
+      body(rig);
+    });
+  }
 }
