@@ -14,6 +14,7 @@ import { type ResumePoint, resumeJournal } from './journal/resume.ts';
 import { ownStream } from './owner.ts';
 import type { PositionCodec } from './position.ts';
 import { createSemaphore } from './semaphore.ts';
+import { createSharedResume } from './shared-resume.ts';
 import { createTail } from './tail.ts';
 import { createViewer, type LogSink, type Viewer, type ViewerStart } from './viewer.ts';
 
@@ -21,7 +22,7 @@ import { createViewer, type LogSink, type Viewer, type ViewerStart } from './vie
 const CONTEND_MS = 250;
 /** An owner without viewers goes on this long, so that a page reload does not restart it, in ms [LOG-5: 30 s]. */
 const LINGER_MS = 10_000;
-/** Journal reads for viewers that catch up, at once per stream and instance; more wait. */
+/** Journal reads behind different lines for viewers that catch up, at once per stream and instance; more wait. */
 const CATCH_UPS = 4;
 /** A login that failed is not used for reading again for this long, in ms. */
 const BAD_LOGIN_MS = 60_000;
@@ -85,7 +86,7 @@ export function createLogStream(deps: LogStreamDeps): LogStream {
     return session;
   }
 
-  async function* resume(point: ResumePoint, signal: AbortSignal) {
+  async function* resumeOnce(point: ResumePoint, signal: AbortSignal) {
     const release = await catchUps.acquire(signal);
     try {
       yield* resumeJournal(reader, requireLogin().target, { source, point }, signal);
@@ -93,6 +94,8 @@ export function createLogStream(deps: LogStreamDeps): LogStream {
       release();
     }
   }
+
+  const resume = createSharedResume({ read: resumeOnce, toEntries });
 
   /** The newest lines; unfiltered reads of viewers that come at the same time are one. */
   function recent(lines: number, filter: LogFilter | null, leaving: AbortSignal): Promise<LogEntry[]> {
@@ -107,7 +110,7 @@ export function createLogStream(deps: LogStreamDeps): LogStream {
     return promise;
   }
 
-  const tail = createTail({ stream: name, store, logger, toEntries, resume });
+  const tail = createTail({ stream: name, store, logger, toEntries, resume: resumeOnce });
 
   /** Owns the stream under a lease, with one login after the other, until the lease is lost or reading fails. */
   async function own(): Promise<void> {
@@ -178,7 +181,7 @@ export function createLogStream(deps: LogStreamDeps): LogStream {
   return {
     view(session, sink, start, filter) {
       clearTimeout(linger);
-      const inner = createViewer({ tail, sink, start, filter, toEntries, recent, resume });
+      const inner = createViewer({ tail, sink, start, filter, recent, resume });
       const viewer: Viewer = {
         started: inner.started,
         ended: inner.ended,

@@ -3,8 +3,8 @@ import { AppError, toAppError } from '../core/errors.ts';
 import { backoff, sleep } from '../core/sleep.ts';
 import type { LogFilter } from './filter.ts';
 import { cursorKey } from './journal/cursor.ts';
-import type { JournalRecord } from './journal/record.ts';
-import type { GapReason, ResumeEvent, ResumePoint } from './journal/resume.ts';
+import type { GapReason, ResumePoint } from './journal/resume.ts';
+import type { SharedEvent } from './shared-resume.ts';
 import { createChunk, type LogChunk, type Tail } from './tail.ts';
 
 /** Where a viewer's lines go: an edge's connection, reduced to what a viewer needs. */
@@ -33,11 +33,10 @@ export interface ViewerDeps {
   sink: LogSink;
   start: ViewerStart;
   filter: LogFilter | null;
-  toEntries(records: readonly JournalRecord[]): LogEntry[];
   /** The newest lines of the journal, oldest first; shared by viewers that ask at the same time. */
   recent(lines: number, filter: LogFilter | null, leaving: AbortSignal): Promise<LogEntry[]>;
   /** Reads the journal behind a point up to its present end. */
-  resume(point: ResumePoint, signal: AbortSignal): AsyncIterable<ResumeEvent>;
+  resume(point: ResumePoint, signal: AbortSignal): AsyncIterable<SharedEvent>;
 }
 
 export interface Viewer {
@@ -110,14 +109,18 @@ export function createViewer(deps: ViewerDeps): Viewer {
       }
       settle.resolve({ recovered: gap === null });
       await drained();
-      const read = deps.toEntries(event.records);
+      const read = event.entries();
       const seam = read.findIndex((entry) => tail.find(keyOf(entry)) !== undefined);
       const entries = seam === -1 ? read : read.slice(0, seam + 1);
       if (gap !== null) {
         sink.gap({ from: lastId(), to: entries[0]?.id ?? null, reason: gap });
         gap = null;
       }
-      show(entries);
+      if (filter || seam !== -1) show(entries);
+      else {
+        sink.deliver(event.chunk());
+        passed(entries.at(-1));
+      }
       if (seam !== -1) return tail.find(lastKey);
     }
     if (gap !== null && !signal.aborted) {

@@ -4,6 +4,7 @@ import { AppError } from '../../../server/core/errors.ts';
 import { createFilter, type LogFilter } from '../../../server/logs/filter.ts';
 import { recentEntries } from '../../../server/logs/history.ts';
 import { resumeJournal } from '../../../server/logs/journal/resume.ts';
+import { createSharedResume } from '../../../server/logs/shared-resume.ts';
 import { createChunk, type Tail, type TailItem } from '../../../server/logs/tail.ts';
 import { createViewer, type Viewer, type ViewerStart } from '../../../server/logs/viewer.ts';
 import {
@@ -125,14 +126,16 @@ describe('the viewer of a stream', () => {
       sink,
       start,
       filter,
-      toEntries: fakeEntries,
       recent: (lines, wanted) =>
         recentEntries(
           { reader: journal.reader, target: FAKE_TARGET, source, toEntries: fakeEntries },
           { lines, filter: wanted },
           never,
         ),
-      resume: (point, signal) => resumeJournal(journal.reader, FAKE_TARGET, { source, point }, signal),
+      resume: createSharedResume({
+        read: (point, signal) => resumeJournal(journal.reader, FAKE_TARGET, { source, point }, signal),
+        toEntries: fakeEntries,
+      }),
     });
     return viewer;
   }

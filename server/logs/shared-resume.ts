@@ -1,0 +1,121 @@
+import type { LogEntry } from '../../shared/log-entry.ts';
+import type { JournalRecord } from './journal/record.ts';
+import type { ResumeEvent, ResumePoint } from './journal/resume.ts';
+import { createChunk, type LogChunk } from './tail.ts';
+
+/** Records behind a point, made into entries and encoded at most once for all who read along. */
+export type SharedEvent =
+  | Extract<ResumeEvent, { kind: 'gap' }>
+  | { kind: 'records'; entries(): readonly LogEntry[]; chunk(): LogChunk };
+
+/** What a shared read keeps for its slower members, in characters of line text; whoever falls behind it reads alone. */
+const WINDOW_CHARS = 1_048_576;
+
+interface SharedRead {
+  /** Yields from the first event on; ends early for a member that has fallen behind the window. */
+  join(signal: AbortSignal): AsyncGenerator<SharedEvent>;
+  /** True while the first event is still there, so that a further member misses nothing. */
+  open(): boolean;
+}
+
+function createSharedRead(
+  source: AsyncGenerator<ResumeEvent>,
+  toEntries: (records: readonly JournalRecord[]) => LogEntry[],
+  onLeft: () => void,
+): SharedRead {
+  const kept: { event: SharedEvent; chars: number }[] = [];
+  let dropped = 0;
+  let chars = 0;
+  let members = 0;
+  let ended: { error: unknown } | null = null;
+  let pulling: Promise<void> | null = null;
+
+  function keep(event: ResumeEvent): void {
+    if (event.kind === 'gap') {
+      kept.push({ event, chars: 0 });
+      return;
+    }
+    const { records } = event;
+    const size = records.reduce((sum, record) => sum + record.message.length, 0);
+    let entries: LogEntry[] | undefined;
+    let chunk: LogChunk | undefined;
+    const shared: SharedEvent = {
+      kind: 'records',
+      entries: () => (entries ??= toEntries(records)),
+      chunk: () => (chunk ??= createChunk(shared.kind === 'records' ? shared.entries() : [])),
+    };
+    kept.push({ event: shared, chars: size });
+    chars += size;
+    while (kept.length > 1 && chars > WINDOW_CHARS) {
+      chars -= kept.shift()?.chars ?? 0;
+      dropped++;
+    }
+  }
+
+  async function pull(): Promise<void> {
+    try {
+      const next = await source.next();
+      if (next.done) ended = { error: null };
+      else keep(next.value);
+    } catch (error) {
+      ended = { error };
+    }
+    pulling = null;
+  }
+
+  return {
+    open: () => dropped === 0 && !ended,
+    async *join(signal) {
+      members++;
+      try {
+        for (let position = 0; !signal.aborted; ) {
+          if (position < dropped) return;
+          const found = kept[position - dropped];
+          if (found) {
+            position++;
+            yield found.event;
+          } else if (ended) {
+            if (ended.error !== null) throw ended.error;
+            return;
+          } else {
+            pulling ??= pull();
+            await pulling;
+          }
+        }
+      } finally {
+        if (--members === 0) onLeft();
+      }
+    },
+  };
+}
+
+/**
+ * Reads of the journal behind one point, shared by viewers that ask for the same one while it has only begun: after an
+ * instance died or a network came back, many viewers stand at the same line. The quickest of them sets the pace; what
+ * they have in common is read, parsed and encoded once.
+ */
+export function createSharedResume(deps: {
+  read(point: ResumePoint, signal: AbortSignal): AsyncGenerator<ResumeEvent>;
+  toEntries(records: readonly JournalRecord[]): LogEntry[];
+}) {
+  const reads = new Map<string, SharedRead>();
+
+  function begin(point: ResumePoint): SharedRead {
+    const leaving = new AbortController();
+    const source = deps.read(point, leaving.signal);
+    const read = createSharedRead(source, deps.toEntries, () => {
+      leaving.abort();
+      // Ends the generator also where nobody was waiting for it; what it still does is clean up.
+      source.return(undefined).catch(() => {});
+      if (reads.get(point.key) === read) reads.delete(point.key);
+    });
+    reads.set(point.key, read);
+    return read;
+  }
+
+  /** @throws AppError as JournalReader.read, to every member */
+  return (point: ResumePoint, signal: AbortSignal): AsyncGenerator<SharedEvent> => {
+    const running = reads.get(point.key);
+    return (running?.open() ? running : begin(point)).join(signal);
+  };
+}
