@@ -1,143 +1,124 @@
 import assert from 'node:assert/strict';
-import { randomUUID } from 'node:crypto';
-import { createJwts } from '../../server/rooms/tokens/jwt.ts';
-import { enter, HMAC_SECRET, isType, type Message, push, roomToken } from '../support/echo.ts';
+import { ALL_DIALECTS_ENV, RECEIVERS, type RoomClient, SENDERS } from '../support/dialects.ts';
 import { requirePart } from '../support/parts.ts';
 import { type RedisServer, startRedis } from '../support/redis.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 import { until } from '../support/until.ts';
-import { openSocket } from '../support/websocket.ts';
 
-const JWT_SECRET = 'the JWT secret of these tests';
-const jwts = createJwts({ secret: JWT_SECRET });
-const ROOM = 'matrix';
+const PAYLOADS = [{ n: 1, text: 'ü "\u2028' }, ['a', null, true], 'text', 7, { deep: { list: [{}] } }, 'end'];
 
-/** One client of one dialect in the room. */
-interface Party {
-  name: string;
-  /** The numbers that its messages carried, in the order of their arrival. */
-  got(): unknown[];
-  send(n: number): unknown;
-}
+/** Who gets what it publishes itself, if it is subscribed. */
+const GETS_OWN: Readonly<Record<string, boolean>> = {
+  Nexus: true,
+  MB: true,
+  Echo: false,
+  'Socket.IO': false,
+};
 
-const numberOf = (data: unknown) => (data as { n?: unknown } | null)?.n;
-
-async function echoParty(server: TestServer, clientId: string): Promise<Party> {
-  const socket = await enter(server, ROOM, { clientId });
-  return {
-    name: 'echo',
-    got: () => socket.messages.filter(isType('message')).map(({ content }) => numberOf(content)),
-    send: (n) => socket.send({ type: 'message', content: { n } }),
-  };
-}
-
-async function nexusParty(server: TestServer, userId: string): Promise<Party> {
-  const socket = await openSocket(`${server.url}/ws?token=${await jwts.issue({ userId, role: 'agent' })}`);
-  socket.send({ action: 'subscribe', channel: ROOM });
-  await socket.next(isType('subscribed'));
-  return {
-    name: 'nexus',
-    got: () =>
-      socket.messages
-        .filter((message) => isType('message')(message) || isType('broadcast')(message))
-        .map(({ data }) => numberOf(data)),
-    send: (n) => socket.send({ action: 'publish', channel: ROOM, payload: { n } }),
-  };
-}
-
-async function mbParty(server: TestServer, userId: string): Promise<Party> {
-  const socket = await openSocket(`${server.url}/mb?token=${await jwts.issue({ userId, role: 'agent' })}`);
-  const frame = (header: string, payload: unknown) => `${header}\n${JSON.stringify(payload)}`;
-  socket.send(frame(`request:system.topic.subscribe:1.0.0:${randomUUID()}`, { topic: ROOM }));
-  await until(() => socket.texts.some((text) => text.startsWith('response:')));
-  return {
-    name: 'mb',
-    got: () =>
-      socket.texts
-        .filter((text) => text.startsWith(`publish:${ROOM}:`))
-        .map((text) => numberOf(JSON.parse(text.slice(text.indexOf('\n') + 1)))),
-    send: (n) => socket.send(frame(`publish:${ROOM}:1.0.0`, { n })),
-  };
-}
-
-async function socketioParty(server: TestServer, clientId: string): Promise<Party> {
-  const socket = server.client();
-  const got: unknown[] = [];
-  socket.on('room_message', ({ data }) => got.push(numberOf(data)));
-  socket.connect();
-  await until(() => socket.connected);
-  const ask = (event: string, request: object) =>
-    (socket as unknown as { emitWithAck(event: string, request: object): Promise<Message> }).emitWithAck(
-      event,
-      request,
-    );
-  assert.deepEqual(await ask('join_room', { room: ROOM, token: roomToken(ROOM, { clientId }) }), {
-    ok: true,
-  });
-  return {
-    name: 'socketio',
-    got: () => got,
-    send: (n) => ask('publish_room', { room: ROOM, data: { n } }),
-  };
-}
-
-const httpParty = (server: TestServer): Party => ({
-  name: 'http',
-  got: () => [],
-  send: (n) => push(server, ROOM, { content: { n } }),
-});
-
-const MAKERS = [echoParty, nexusParty, mbParty, socketioParty];
-/** Publishers that get their own messages back. */
-const ECHOING = new Set(['nexus', 'mb']);
-
-describe('messages between the dialects', () => {
+describe('messages between dialects', () => {
   let redis: RedisServer;
-  let one: TestServer;
-  let two: TestServer;
+  let servers: readonly TestServer[];
+  let rooms = 0;
+  const clients: RoomClient[] = [];
 
   before(async function () {
     requirePart(this, 'redis-server');
     redis = await startRedis();
-    const env = { HMAC_SECRET, JWT_SECRET, REDIS_URL: redis.url };
-    [one, two] = await Promise.all([startServer(env), startServer(env)]);
-    for (const { url } of [one, two]) await until(async () => (await fetch(`${url}/readyz`)).ok);
+    const env = { ...ALL_DIALECTS_ENV, REDIS_URL: redis.url };
+    servers = [await startServer(env), await startServer(env)];
+    for (const { url } of servers) await until(async () => (await fetch(`${url}/readyz`)).ok);
+  });
+  afterEach(async () => {
+    await Promise.all(clients.splice(0).map((client) => client.close()));
   });
   after(async () => {
-    await Promise.all([one?.stop(), two?.stop()]);
+    await Promise.all((servers ?? []).map((server) => server.stop()));
     await redis?.stop();
   });
 
-  it('[WS-6] every sender reaches every receiver on every instance, once', async () => {
-    const receivers: { at: string; party: Party }[] = [];
-    const senders: Party[] = [];
-    for (const [at, server] of [
-      ['one', one],
-      ['two', two],
-    ] as const) {
-      for (const [n, make] of MAKERS.entries()) {
-        receivers.push({ at, party: await make(server, `receiver-${at}-${n}`) });
-        senders.push(await make(server, `sender-${at}-${n}`));
+  const at = (instance: number): TestServer => {
+    const server = servers[instance];
+    if (!server) throw new Error('no such instance');
+    return server;
+  };
+  const keep = (client: RoomClient): RoomClient => {
+    clients.push(client);
+    return client;
+  };
+
+  for (const [from, openSender] of Object.entries(SENDERS)) {
+    for (const [to, openReceiver] of Object.entries(RECEIVERS)) {
+      for (const instance of [0, 1]) {
+        const where = instance === 0 ? 'on the same instance' : 'on another instance';
+        it(`[WS-6] from ${from} to ${to} ${where}: everything, once, in order`, async () => {
+          const room = `matrix-${++rooms}`;
+          const receiver = keep(await openReceiver(at(instance), room));
+          const sender = keep(await openSender(at(0), room, { subscribe: false }));
+          for (const payload of PAYLOADS) await sender.send(payload);
+          await until(() => receiver.payloads().at(-1) === 'end');
+          assert.deepEqual(receiver.payloads(), PAYLOADS);
+          if (from !== 'Echo') assert.deepEqual(sender.payloads(), []);
+        });
       }
-      senders.push(httpParty(server));
     }
-    const all = senders.map((_, n) => n);
-    for (const [n, sender] of senders.entries()) await sender.send(n);
-    await until(() => receivers.every(({ party }) => party.got().length >= senders.length));
-    // Whatever came twice has come by the time that these have.
-    const last = [1000, 1001];
-    await senders[0]?.send(1000);
-    await senders.at(-1)?.send(1001);
-    await until(() => receivers.every(({ party }) => last.every((n) => party.got().includes(n))));
-    const sorted = (numbers: unknown[]) => [...numbers].sort((a, b) => Number(a) - Number(b));
-    for (const { at, party } of receivers) {
-      assert.deepEqual(sorted(party.got()), [...all, ...last], `${party.name} on ${at}`);
+  }
+
+  for (const [name, open] of Object.entries(RECEIVERS)) {
+    it(`[WS-6] in ${name} a subscribed publisher gets its message back: ${GETS_OWN[name] ? 'yes' : 'no'}`, async () => {
+      const room = `own-${++rooms}`;
+      const publisher = keep(await open(at(0), room));
+      const other = keep(await open(at(1), room));
+      await publisher.send('mine');
+      await until(() => other.payloads().length === 1);
+      await other.send('end');
+      await until(() => publisher.payloads().at(-1) === 'end');
+      assert.deepEqual(publisher.payloads(), GETS_OWN[name] ? ['mine', 'end'] : ['end']);
+    });
+  }
+
+  it('[WS-6] every dialect has its own form of one and the same message', async () => {
+    const room = `forms-${++rooms}`;
+    const receivers = await Promise.all(Object.values(RECEIVERS).map((open) => open(at(1), room)));
+    for (const receiver of receivers) keep(receiver);
+    const nexus = keep(await (RECEIVERS.Nexus?.(at(0), room, { subscribe: false }) ?? Promise.reject()));
+    const http = keep(await (SENDERS.HTTP?.(at(0), room) ?? Promise.reject()));
+    await nexus.send({ a: 1 });
+    await until(() => receivers.every((receiver) => receiver.payloads().length === 1));
+    await http.send({ a: 2 });
+    await until(() => receivers.every((receiver) => receiver.payloads().length === 2));
+    const [byNexus, byEcho, byMb, byIo] = receivers.map((receiver) => receiver.messages());
+    const { timestamp, id } = byNexus?.[0] ?? {};
+    assert.match(String(timestamp), /^\d{4}-.*Z$/);
+    assert.deepEqual(byNexus?.[0], {
+      type: 'message',
+      channel: room,
+      from: 'nexus-user',
+      data: { a: 1 },
+      timestamp,
+      id,
+    });
+    assert.equal(byNexus?.[1]?.type, 'broadcast');
+    const seconds = Math.floor(Date.parse(String(timestamp)) / 1000);
+    assert.deepEqual(byEcho?.[0], {
+      type: 'message',
+      content: { a: 1 },
+      from: 'nexus-user',
+      timestamp: seconds,
+      id,
+    });
+    assert.equal(byEcho?.[1]?.from, 'server');
+    assert.deepEqual(byMb?.[0], { line: `publish:${room}:1.0.0`, payload: { a: 1 } });
+    assert.equal(byIo?.[0]?.room, room);
+    assert.deepEqual([byIo?.[0]?.from, byIo?.[0]?.data, byIo?.[0]?.id], ['nexus-user', { a: 1 }, id]);
+  });
+
+  it('[WS-6] a wildcard of MB sees what the others publish', async () => {
+    const room = `wild-${++rooms}`;
+    const watcher = keep(await (RECEIVERS.MB?.(at(1), `${room}.#`) ?? Promise.reject()));
+    for (const open of Object.values(SENDERS)) {
+      const sender = keep(await open(at(0), `${room}.x`, { subscribe: false }));
+      await sender.send('seen');
     }
-    for (const [n, sender] of senders.entries()) {
-      if (sender.name === 'http') continue;
-      const own = n === 0 ? [0, 1000] : [n];
-      const expected = [...all, ...last].filter((one) => ECHOING.has(sender.name) || !own.includes(one));
-      assert.deepEqual(sorted(sender.got()), expected, `sender ${sender.name} ${n}`);
-    }
+    await until(() => watcher.payloads().length === Object.keys(SENDERS).length);
   });
 });

@@ -173,49 +173,58 @@ export function createMbDialect(deps: { hub: Hub; requests: Requests; jwts: Jwts
       respond(to, '{"status":"success"}');
     }
 
-    async function handle(message: Message, as: FrameKind): Promise<void> {
+    async function ask({ header, json }: Message, as: FrameKind): Promise<void> {
+      const {
+        topic,
+        requestId: id = '',
+        parentRequestId: parentId,
+        timeout: timeoutMs = MB_TIMEOUT_MS,
+      } = header;
+      const answer = await requests.request({ origin: connection.id, id, parentId, topic, json, timeoutMs });
+      if (answer) respond({ topic, requestId: id }, answer.json, as, answer.id);
+    }
+
+    /** @returns what is waited for; everything else is done at once, so that answers and errors keep their order */
+    function handle(message: Message, as: FrameKind): Promise<void> | undefined {
       const { header, json, payload } = message;
-      const { topic, requestId = '', parentRequestId: parentId } = header;
+      const { topic, requestId = '', parentRequestId = '' } = header;
       if (header.action === 'response') {
-        requests.answer(connection.id, parentId ?? '', { id: requestId, json });
-        return;
+        requests.answer(connection.id, parentRequestId, { id: requestId, json });
+        return undefined;
       }
-      if (header.action === 'request' && isReserved(topic)) return serveSystem(message, { topic, requestId });
+      if (header.action === 'request' && isReserved(topic)) {
+        serveSystem(message, { topic, requestId });
+        return undefined;
+      }
       if (!grant.mayPublish(topic)) throw new AppError('forbidden', { detail: topic });
       if (header.action === 'publish') {
         hub.publish(topic, { from: grant.from, data: payload, kind: 'client', origin: member.id });
-        return;
+        return undefined;
       }
       // What the client published before its request arrives before it.
       hub.flush();
-      const timeoutMs = header.timeout ?? MB_TIMEOUT_MS;
-      const answer = await requests.request({
-        origin: connection.id,
-        id: requestId,
-        parentId,
-        topic,
-        json,
-        timeoutMs,
-      });
-      if (answer) respond({ topic, requestId }, answer.json, as, answer.id);
+      return ask(message, as);
     }
 
     connection.expireAt(grant.expiresAt);
 
     return {
-      async message(data) {
+      message(data) {
         kind = typeof data === 'string' ? 'text' : 'binary';
         let about: About | null = null;
+        const tell = (error: unknown): never => {
+          const failure = toAppError(error);
+          if (about) abouts.set(failure, about);
+          throw failure;
+        };
         try {
           const text = readText(data);
           const line = text.indexOf('\n');
           const header = line < 0 ? text : text.slice(0, line);
           about = salvageMbHeader(header);
-          await handle(read(header, line < 0 ? null : text.slice(line + 1)), kind);
+          return handle(read(header, line < 0 ? null : text.slice(line + 1)), kind)?.catch(tell);
         } catch (error) {
-          const failure = toAppError(error);
-          if (about) abouts.set(failure, about);
-          throw failure;
+          return tell(error);
         }
       },
       fail(error) {
