@@ -67,25 +67,24 @@ function writeHex(bytes: Buffer, end: number, text: string, from: number, to: nu
 
 /** The key of a cursor of the known shape; null for another. By hand, because it is made for every line. */
 function entryKey(cursor: string): string | null {
-  const s = fieldEnd(cursor, 0, 's=', 32);
-  if (s !== 34) return null;
+  const s = 34;
+  // Known journals have been looked at; boot id and monotonic time are no part of the key.
+  if (!cursor.startsWith('s=') || !(tags.has(cursor.slice(2, s)) || fieldEnd(cursor, 0, 's=', 32) === s)) {
+    return null;
+  }
   const i = fieldEnd(cursor, s, ';i=', 16);
-  if (i === -1) return null;
-  const b = fieldEnd(cursor, i, ';b=', 32);
-  if (b !== i + 35) return null;
-  const m = fieldEnd(cursor, b, ';m=', 16);
-  if (m === -1) return null;
-  const t = fieldEnd(cursor, m, ';t=', 14);
-  if (t === -1) return null;
-  const x = fieldEnd(cursor, t, ';x=', 16);
-  if (x !== cursor.length) return null;
+  if (i === -1 || !cursor.startsWith(';b=', i) || !cursor.startsWith(';m=', i + 35)) return null;
+  const t = cursor.indexOf(';t=', i + 39);
+  if (t === -1 || t > i + 54) return null;
+  const x = fieldEnd(cursor, t, ';t=', 14);
+  if (x === -1 || fieldEnd(cursor, x, ';x=', 16) !== cursor.length) return null;
   let seqnum = s + 3;
   while (seqnum < i && cursor.charCodeAt(seqnum) === 48) seqnum++;
   const length = FIXED_BYTES + ((i - seqnum + 1) >> 1);
   const bytes = Buffer.allocUnsafe(length).fill(0);
   bytes.writeUInt32BE(journalTag(cursor.slice(2, s)), 0);
-  writeHex(bytes, 11, cursor, m + 3, t);
-  writeHex(bytes, FIXED_BYTES, cursor, t + 3, x);
+  writeHex(bytes, 11, cursor, t + 3, x);
+  writeHex(bytes, FIXED_BYTES, cursor, x + 3, cursor.length);
   writeHex(bytes, length, cursor, seqnum, i);
   return bytes.toString('base64url');
 }

@@ -90,14 +90,21 @@ function endsValue(text: string, close: number): boolean {
  */
 export function readPairs(text: string, pos: number, onPair: (key: string, value: string) => void): void {
   let at = firstKey(text, pos);
+  let equals = pairKeyEnd(text, at);
   // Once no quote ahead ends a value in front of a key, none further on does either.
   let strict = true;
   while (at < text.length) {
-    const equals = pairKeyEnd(text, at);
     const key = plainValue(text.slice(at, equals));
     const start = equals + 1;
     if (text.charCodeAt(start) !== QUOTE) {
-      const next = firstKey(text, wordEnd(text, start));
+      const word = wordEnd(text, start);
+      // Most values are one word with a key behind it, and are looked at once.
+      let next = skipBlanks(text, word);
+      equals = next < text.length ? pairKeyEnd(text, next) : -1;
+      if (next < text.length && equals < 0) {
+        next = firstKey(text, wordEnd(text, next));
+        equals = pairKeyEnd(text, next);
+      }
       onPair(key, text.slice(start, key === 'msg' ? next : bareEnd(text, start, next)).trim());
       at = next;
       continue;
@@ -111,6 +118,7 @@ export function readPairs(text: string, pos: number, onPair: (key: string, value
     }
     onPair(key, decodeEscapes(text.slice(start + 1, close < 0 ? text.length : close)));
     at = close < 0 ? text.length : firstKey(text, wordEnd(text, close + 1));
+    equals = pairKeyEnd(text, at);
   }
 }
 
