@@ -143,17 +143,27 @@ export function createLogStream(deps: LogStreamDeps): LogStream {
 
   async function contend(): Promise<void> {
     let failures = 0;
+    let told = false;
     while (!stopping.signal.aborted) {
       let wait = CONTEND_MS * (0.75 + Math.random() / 2);
       try {
         await own();
         failures = 0;
+        told = false;
       } catch (error) {
         // The lease is free meanwhile: an instance that reaches the host may take over.
         wait = backoff(failures, 500, 5000);
         const failure = toAppError(error, 'log_stream_failed');
         if (failure.code === 'store_unavailable') wait = Math.min(wait, 1000);
-        else if (failures++ === 0) for (const { sink } of viewers.values()) sink.failed(failure);
+        else {
+          // A connection that breaks is mostly back at once, and nobody has missed a line: not worth a word.
+          const passing = failure.code === 'ssh_closed' && failures === 0;
+          failures++;
+          if (!passing && !told) {
+            told = true;
+            for (const { sink } of viewers.values()) sink.failed(failure);
+          }
+        }
         logger.info('stream reader stopped, trying again', {
           stream: name,
           code: failure.code,
