@@ -6,12 +6,14 @@ import { fileURLToPath } from 'node:url';
 import { createLab, type Lab } from '../lab/lab.ts';
 import { watchOver } from '../lab/watchdog.ts';
 import { catchup } from './catchup.ts';
+import { connections } from './connections.ts';
 import type { Context, Section } from './context.ts';
 import { fanout } from './fanout.ts';
 import { idle } from './idle.ts';
 import { latency } from './latency.ts';
 import { parse } from './parse.ts';
 import { toMarkdown, writeSection } from './report.ts';
+import { rooms } from './rooms.ts';
 import { slow } from './slow.ts';
 
 const BENCHES: Record<string, { title: string; run(context: Context): Promise<Section> }> = {
@@ -20,6 +22,8 @@ const BENCHES: Record<string, { title: string; run(context: Context): Promise<Se
   latency: { title: 'the age of lines on another instance, beside ssh', run: latency },
   idle: { title: 'memory of an idle viewer, beside bare Socket.IO', run: idle },
   slow: { title: 'one viewer that does not read among 100', run: slow },
+  rooms: { title: '500 plain WebSocket members of one room, beside ws and Nchan', run: rooms },
+  connections: { title: 'memory of 5000 idle plain WebSockets, beside bare ws', run: connections },
   parse: { title: 'CPU time of the parser, beside JSON.parse', run: parse },
 };
 
@@ -29,7 +33,7 @@ const USAGE = `Measures Tailwire side by side with what else one would use, in o
   npm run bench -- all
 
 ${Object.entries(BENCHES)
-  .map(([name, { title }]) => `  ${name.padEnd(8)} ${title}`)
+  .map(([name, { title }]) => `  ${name.padEnd(11)} ${title}`)
   .join('\n')}
 
   --write    puts the results into docs/benchmarks.md

@@ -54,10 +54,11 @@ export async function buildServer({ build, log }: Pick<Context, 'build' | 'log'>
   await run(join(ROOT, 'node_modules/.bin/tsc'), ['-b', join(ROOT, 'server')], { timeoutMs: 120_000 });
 }
 
-async function startServer(
+/** Starts one built server with these settings, and waits until it is ready. */
+export async function startServer(
   name: string,
   env: Record<string, string>,
-  options: ClusterOptions,
+  options: Pick<ClusterOptions, 'folder' | 'profile'>,
 ): Promise<ServerProcess> {
   const { folder, profile } = options;
   const log = join(folder, `${name}.log`);

@@ -9,6 +9,10 @@ export interface SinkOptions {
   auth?: object;
   /** NATS: what to subscribe to. */
   subject?: string;
+  /** `plain`: what a connection sends first, and what stands in the answer that says that it is in. */
+  hello?: { send: string; answer: string };
+  /** Every so many-th connection keeps how old each message was by the `"sent":MS` in it, in ms of `now()`. */
+  stampsEvery?: number;
   /** Reads the lines' ids and keeps how old each line was when it came. */
   delays?: boolean;
 }

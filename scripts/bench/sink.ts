@@ -50,7 +50,10 @@ function handshake(): string {
 function subscribed(peer: Peer): void {
   if (peer.answered) return;
   peer.answered = true;
-  peer.scanner.whole = options.delays === true;
+  const { stampsEvery } = options;
+  // Not the first ones only: a server may serve them first.
+  const stamped = stampsEvery !== undefined && peers.indexOf(peer) % stampsEvery === stampsEvery - 1;
+  peer.scanner.whole = options.delays === true || stamped;
   if (--waiting === 0) send({ kind: 'subscribed' });
 }
 
@@ -73,9 +76,20 @@ function measure(payload: string): void {
   }
 }
 
+function onPlain(peer: Peer, text: string): void {
+  const { hello, stampsEvery } = options;
+  if (!peer.answered && hello && text.includes(hello.answer)) {
+    isConnected();
+    subscribed(peer);
+  }
+  const stamp = stampsEvery === undefined ? null : /"sent":([\d.]+)/.exec(text);
+  if (stamp) delays.push(now() - Number(stamp[1]));
+}
+
 function onPayload(peer: Peer, payload: Buffer): void {
   const text = payload.toString('latin1');
   const { protocol } = options;
+  if (protocol === 'plain') onPlain(peer, text);
   if (protocol === 'nats') {
     if (text.startsWith('PING')) peer.socket.write(clientFrame(BINARY, 'PONG\r\n'));
     else if (text.includes('PONG')) {
@@ -84,6 +98,7 @@ function onPayload(peer: Peer, payload: Buffer): void {
     }
     return;
   }
+  if (protocol !== 'socketio') return;
   if (text === '2') peer.socket.write(clientFrame(TEXT, '3'));
   else if (text.startsWith('0{'))
     peer.socket.write(clientFrame(TEXT, `40${JSON.stringify(options.auth ?? {})}`));
@@ -145,6 +160,8 @@ function open(): void {
           `CONNECT {"verbose":false,"pedantic":false}\r\nSUB ${options.subject} 1\r\nPING\r\n`,
         ),
       );
+    } else if (options.hello) {
+      socket.write(clientFrame(TEXT, options.hello.send));
     } else if (options.protocol === 'plain') {
       isConnected();
       subscribed(peer);

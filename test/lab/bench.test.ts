@@ -22,7 +22,16 @@ describe('npm run bench', () => {
     }
     const code = await new Promise((resolve) => child.once('close', resolve));
     assert.equal(code, 0, output);
-    for (const title of ['Fan-out', 'Catching up', 'Latency', 'Idle viewers', 'One viewer', 'Parsing']) {
+    for (const title of [
+      'Fan-out',
+      'Catching up',
+      'Latency',
+      'Idle viewers',
+      'One viewer',
+      'Rooms',
+      'Idle connections',
+      'Parsing',
+    ]) {
       assert.ok(output.includes(`\n## ${title}`), output);
     }
     for (const row of [
@@ -30,6 +39,8 @@ describe('npm run bench', () => {
       'Socket.IO + redis-adapter',
       'ssh host journalctl',
       'one is stuck',
+      'Tailwire, Nexus',
+      '`ws`, bare',
     ]) {
       assert.ok(output.includes(row), output);
     }
