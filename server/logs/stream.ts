@@ -24,6 +24,8 @@ const CONTEND_MS = 250;
 const LINGER_MS = 10_000;
 /** Journal reads behind different lines for viewers that catch up, at once per stream and instance; more wait. */
 const CATCH_UPS = 4;
+/** A read that lasted this long was a good one: its end starts the back-off from the beginning, in ms. */
+const LONG_ENOUGH_MS = 10_000;
 /** A login that failed is not used for reading again for this long, in ms. */
 const BAD_LOGIN_MS = 60_000;
 
@@ -146,11 +148,16 @@ export function createLogStream(deps: LogStreamDeps): LogStream {
     let told = false;
     while (!stopping.signal.aborted) {
       let wait = CONTEND_MS * (0.75 + Math.random() / 2);
+      const began = performance.now();
       try {
         await own();
         failures = 0;
         told = false;
       } catch (error) {
+        if (performance.now() - began > LONG_ENOUGH_MS) {
+          failures = 0;
+          told = false;
+        }
         // The lease is free meanwhile: an instance that reaches the host may take over.
         wait = backoff(failures, 500, 5000);
         const failure = toAppError(error, 'log_stream_failed');
