@@ -48,7 +48,7 @@ describe('rooms while the pub/sub connections of two instances are cut', () => {
     let killed = 0;
     for (let n = 1; n < MESSAGES; n += 1) {
       publisher.send({ action: 'publish', channel: 'numbers', payload: n });
-      if (n % 150 === 0) killed += Number(await admin.commands.client('KILL', 'TYPE', 'pubsub'));
+      if (n % 150 === 0) killed += Number(await admin.commands.call('CLIENT', 'KILL', 'TYPE', 'pubsub'));
       await sleep(EVERY_MS);
     }
     assert.ok(killed >= 6, `${killed} connections were cut`);

@@ -20,7 +20,7 @@ function rig() {
     proven = { resolve, reject };
   });
   proof.catch(() => {});
-  const viewers: { stopped: boolean }[] = [];
+  const viewers: { stopped: boolean; end: () => void }[] = [];
   const statuses: { interval: number; ended: boolean }[] = [];
   const reads: AbortSignal[] = [];
   const deps = {
@@ -28,10 +28,13 @@ function rig() {
     prove: () => proof,
     logs: {
       subscribe() {
-        const viewer = { stopped: false };
+        const viewer = { stopped: false, end: () => {} };
         viewers.push(viewer);
         return {
           started: Promise.resolve({ recovered: true }),
+          ended: new Promise<void>((resolve) => {
+            viewer.end = resolve;
+          }),
           stop: () => {
             viewer.stopped = true;
           },
@@ -99,8 +102,22 @@ describe('subscriptions of a connection whose login is still being proven', () =
     const anew = subscribeLogs(deps, connection, { service: 'execution' }, ACK);
     proven.resolve();
     await Promise.all([first, anew]);
-    assert.deepEqual(viewers, [{ stopped: false }]);
+    assert.deepEqual(
+      viewers.map(({ stopped }) => stopped),
+      [false],
+    );
     assert.equal(connection.logs.size, 1);
+  });
+
+  it('[SIO-2] a viewer that has failed for good is forgotten, so that a new subscribe_logs starts anew', async () => {
+    const { deps, connection, proven, viewers } = rig();
+    proven.resolve();
+    await subscribeLogs(deps, connection, { service: 'execution' }, ACK);
+    viewers[0]?.end();
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(connection.logs.size, 0);
+    await subscribeLogs(deps, connection, { service: 'execution' }, ACK);
+    assert.equal(viewers.length, 2);
   });
 
   it('[SIO-6] unsubscribe_status ends what is not there yet', async () => {
