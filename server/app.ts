@@ -16,6 +16,7 @@ import { createDemoNode } from './demo/node.ts';
 import { createHttpApp } from './http/app.ts';
 import { createDrain, createNodeServer } from './http/node-server.ts';
 import { createRateLimit } from './http/rate-limit.ts';
+import { createTlsReload } from './http/tls.ts';
 import { createLogService } from './logs/service.ts';
 import { packageRoot, packageVersion } from './package-info.ts';
 import type { App } from './process.ts';
@@ -346,6 +347,7 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
       const host = config.host.includes(':') ? `[${config.host}]` : config.host;
       return { url: `${scheme}://${host}:${port}` };
     },
+    reload: createTlsReload({ server, tls: config, logger }),
     stop: () => lifecycle.stop(),
   };
 }
