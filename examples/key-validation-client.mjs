@@ -77,6 +77,7 @@ terminal.on('line', (line) => {
 });
 terminal.on('close', () => {
   leaving = true;
+  process.stdin.destroy();
   socket.close(1000);
 });
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type FakeKeyService, honest, json, startFakeKeyService } from '../support/fake-key-service.ts';
@@ -281,6 +282,34 @@ describe('key validation', () => {
     }
     assert.ok(logger.lines.some((line) => line.includes('key validation')));
     assert.ok(!logger.lines.join('\n').includes('canary'));
+  });
+});
+
+describe('the example client of key validation', () => {
+  it('[WS-3] validates and exits by its commands', async () => {
+    const service = await startFakeKeyService();
+    const server = await startServer({ VALIDATION_URL: service.url });
+    const client = spawn(
+      process.execPath,
+      ['examples/key-validation-client.mjs', server.url.replace('http', 'ws'), 's', 'h', 'good-example'],
+      { stdio: ['pipe', 'pipe', 'inherit'] },
+    );
+    try {
+      let shown = '';
+      client.stdout.on('data', (data) => {
+        shown += String(data);
+      });
+      await until(() => shown.includes('Connected to WebSocket server'));
+      client.stdin.write('validate\n');
+      await until(() => shown.includes('Authentication successful'));
+      assert.equal(service.asked[0]?.get('key'), 'good-example');
+      client.stdin.write('exit\n');
+      await until(() => client.exitCode === 0);
+    } finally {
+      client.kill();
+      await server.stop();
+      await service.stop();
+    }
   });
 });
 

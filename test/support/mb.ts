@@ -1,5 +1,9 @@
 import { randomUUID } from 'node:crypto';
+import { createJwts } from '../../server/rooms/tokens/jwt.ts';
 import { formatMbHeader, type MbHeader, parseMbHeader } from '../../shared/mb.ts';
+import { requirePart } from './parts.ts';
+import { type RedisServer, startRedis } from './redis.ts';
+import { startServer, type TestServer } from './server.ts';
 import { until } from './until.ts';
 import { openSocket, type TestSocket, type TestSocketOptions } from './websocket.ts';
 
@@ -98,3 +102,60 @@ export async function openMb(url: string, options: TestSocketOptions = {}): Prom
 
 /** The code of an error payload. */
 export const errorCode = ({ payload }: MbFrame): unknown => (payload as { code?: unknown }).code;
+
+const JWT_SECRET = 'the secret of these tests';
+const jwts = createJwts({ secret: JWT_SECRET });
+
+/** What a suite of the Message Broker has to work with: two addresses, and clients that close behind each test. */
+export interface MbRig {
+  readonly one: TestServer;
+  /** The other instance, or the same one. */
+  readonly two: TestServer;
+  connect(server: TestServer, claims?: object, options?: TestSocketOptions): Promise<MbClient>;
+}
+
+/** Defines a suite twice: on one instance, and on two that share a Redis. */
+export function describeMb(title: string, define: (rig: MbRig) => void): void {
+  for (const instances of [1, 2]) {
+    describe(`${title} on ${instances === 1 ? 'one instance' : 'two instances'}`, () => {
+      let redis: RedisServer | undefined;
+      let servers: TestServer[] = [];
+      const clients: MbClient[] = [];
+
+      before(async function () {
+        if (instances === 2) requirePart(this, 'redis-server');
+        redis = instances === 2 ? await startRedis() : undefined;
+        const env = { JWT_SECRET, MESSAGE_RATE: '1000', ...(redis ? { REDIS_URL: redis.url } : {}) };
+        servers = await Promise.all(Array.from({ length: instances }, () => startServer(env)));
+        for (const { url } of servers) await until(async () => (await fetch(`${url}/readyz`)).ok);
+      });
+      afterEach(async () => {
+        await Promise.all(clients.splice(0).map((client) => client.close()));
+      });
+      after(async () => {
+        await Promise.all(servers.map((server) => server.stop()));
+        await redis?.stop();
+      });
+
+      const at = (n: number): TestServer => {
+        const server = servers[n % instances];
+        if (!server) throw new Error('not started');
+        return server;
+      };
+      define({
+        get one() {
+          return at(0);
+        },
+        get two() {
+          return at(1);
+        },
+        async connect(server, claims = {}, options = {}) {
+          const token = await jwts.issue({ userId: 'usr_1', role: 'agent', ...claims });
+          const client = await openMb(`${server.url}/mb?token=${token}`, options);
+          clients.push(client);
+          return client;
+        },
+      });
+    });
+  }
+}
