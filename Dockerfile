@@ -5,7 +5,8 @@ COPY package.json package-lock.json .npmrc ./
 COPY dashboard/package.json dashboard/
 RUN npm ci
 COPY . .
-RUN npm run build && npm prune --omit=dev --omit=peer --workspaces=false
+RUN npm run build
+RUN rm -rf node_modules && npm ci --omit=dev --omit=peer --workspaces=false
 
 FROM node:22-slim
 ENV NODE_ENV=production
