@@ -5,7 +5,7 @@ process.on('message', async (message) => {
     globalThis.gc?.();
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  process.send?.({ kind: 'memory', ...process.memoryUsage() });
+  process.send?.({ kind: 'memory', ...process.memoryUsage(), polluted: 'polluted' in {} });
 });
 // The listener must not keep a stopping server alive.
 process.channel?.unref();

@@ -29,7 +29,7 @@ const SYNTAX = [
 ];
 
 /** A pseudo-random number generator (mulberry32): numbers in [0, 1), the same for the same seed. */
-function generator(seed: number): () => number {
+export function generator(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;
@@ -43,7 +43,10 @@ function generator(seed: number): () => number {
  * Makes mutations of lines that can be repeated with the same seed: cuts, repeats, swaps, characters replaced, syntax
  * inserted, halves of two lines joined. One to four of them at a time.
  */
-export function mutator(seed: number): (line: string, other: string) => string {
+export function mutator(
+  seed: number,
+  syntax: readonly string[] = SYNTAX,
+): (line: string, other: string) => string {
   const random = generator(seed);
   const below = (limit: number): number => Math.floor(random() * limit);
   const once = (line: string, other: string): string => {
@@ -57,7 +60,7 @@ export function mutator(seed: number): (line: string, other: string) => string {
       case 2:
         return line.slice(0, at) + line.slice(at, at + length).repeat(1 + below(5)) + line.slice(at);
       case 3:
-        return line.slice(0, at) + (SYNTAX[below(SYNTAX.length)] ?? '') + line.slice(at);
+        return line.slice(0, at) + (syntax[below(syntax.length)] ?? '') + line.slice(at);
       case 4:
         return line.slice(0, at) + String.fromCharCode(below(0x250)) + line.slice(at + 1);
       case 5:

@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict';
+import { fuzzFrames } from '../../scripts/fuzz/frames.ts';
+import { withNastyValue } from '../../scripts/fuzz/nasty-json.ts';
+import { fuzzPackets } from '../../scripts/fuzz/packets.ts';
+
+/** The short form of `npm run fuzz`: a server process, some thousand inputs, and good clients beside them. */
+describe('fuzzing', function () {
+  this.timeout(90_000);
+  const silent = () => {};
+
+  it('[WS-5] survives mutated messages and frames at every plain WebSocket address while others are served', async () => {
+    const { inputs, refused, served } = await fuzzFrames(3000, 1, silent);
+    assert.ok(inputs >= 3000);
+    assert.ok(refused > inputs / 4, `only ${refused} of ${inputs} inputs were refused`);
+    assert.ok(served.messages > 0);
+  });
+
+  it('[WS-5] survives mutated Socket.IO packets while others are served', async () => {
+    const { inputs, refused, served } = await fuzzPackets(3000, 1, silent);
+    assert.ok(inputs >= 3000);
+    assert.ok(refused > inputs / 20, `only ${refused} of ${inputs} inputs were refused`);
+    assert.ok(served.messages > 0);
+  });
+
+  it('makes inputs that name the prototype, nest deeply, repeat keys and exceed numbers', () => {
+    let n = 0;
+    const below = (limit: number) => {
+      n = (n * 1_103_515_245 + 12_345) % 2_147_483_648;
+      return Math.floor((n / 2_147_483_648) * limit);
+    };
+    const made = Array.from({ length: 5000 }, () => withNastyValue('{"a":{"b":[1]}}', below));
+    for (const part of ['"__proto__":', '[[[[', '"a":1,"a":2', '1e400'])
+      assert.ok(
+        made.some((text) => text.includes(part)),
+        part,
+      );
+  });
+});
