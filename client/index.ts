@@ -25,5 +25,14 @@ export { entryLines, foldGroups, type LogFold, type LogRow } from './log-groups.
 export { completeEntry, type GapReason, type LogGapItem, type LogItem, type LogLine } from './log-item.ts';
 export type { LogStream, LogStreamOptions, LogStreamSnapshot, LogStreamStatus } from './log-stream.ts';
 export { createLogView, type LogView, type LogViewSnapshot } from './log-view.ts';
+export {
+  createNexusClient,
+  type NexusClient,
+  type NexusError,
+  type NexusOptions,
+  type NexusState,
+} from './nexus.ts';
+export type { NexusFilters, NexusListener, NexusMessage } from './nexus-channels.ts';
+export type { NexusWebSocket } from './nexus-socket.ts';
 export type { OlderSearch } from './older-search.ts';
 export type { StatusCheck, StatusFeed, StatusSnapshot } from './status-feed.ts';
