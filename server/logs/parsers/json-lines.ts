@@ -47,7 +47,8 @@ function targetKey(
   if (hint === 'charon' || members.has('pretty')) return firstText(members, ['topic', 'logger', 'component']);
   const own = names.time === 'time' && writtenTime;
   // zerolog: written `time` with `message`. winston's default `service` comes with `timestamp` or without a time.
-  if (own && names.message === 'message') return firstText(members, ['service', 'logger', 'component']);
+  if ((own || hint === 'vouch') && names.message === 'message')
+    return firstText(members, ['service', 'logger', 'component']);
   // logrus: written `time` with `msg`.
   if (own && names.message === 'msg') return firstText(members, ['logger', 'component', 'module', 'prefix']);
   return firstText(

@@ -56,7 +56,8 @@ function syslogAt(text: string, pos: number): Prefix | null {
   if (alone !== null) return { ...alone, when };
   const space = text.indexOf(' ', first);
   if (space <= first || space - first > NAME_MAX || levelOf(text.slice(first, space)) !== null) return null;
-  const named = identAt(text, space + 1, bare);
+  // Behind an ISO time a bare word can be a module's; only the kernel, which has no pid, is sure to be an identifier.
+  const named = identAt(text, space + 1, bare || text.startsWith('kernel: ', space + 1));
   return named === null ? null : { ...named, when };
 }
 

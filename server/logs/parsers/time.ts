@@ -185,10 +185,12 @@ export function whenOfEpoch(printed: string): When | null {
   if (value >= SECONDS_BELOW) {
     return { time: new Date(Math.floor(value)).toISOString(), timeRaw: null };
   }
-  const plain = digitsEnd(printed, 0);
-  const exponent = plain < printed.length && digitsEnd(printed, plain + 1) < printed.length;
-  if (exponent) return { time: new Date(Math.floor(value * 1000)).toISOString(), timeRaw: null };
   const whole = new Date(Math.floor(value) * 1000).toISOString().slice(0, 19);
-  const fraction = printed.slice(plain + 1);
+  const plain = digitsEnd(printed, 0);
+  // `1.7000000001234567e+09`, as zap's console prints it: the digits behind the whole seconds are the fraction.
+  const mark = printed.search(/[eE]/);
+  const shift = mark < 0 ? 0 : Number(printed.slice(mark + 1));
+  const digits = printed.charCodeAt(plain) === 46 ? digitsEnd(printed, plain + 1) : plain;
+  const fraction = printed.slice(plain + 1, digits).slice(Math.max(0, shift));
   return { time: fraction === '' ? `${whole}Z` : `${whole}.${fraction}Z`, timeRaw: null };
 }
