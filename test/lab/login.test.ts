@@ -124,6 +124,13 @@ describe('logins to a real host', () => {
       return { answer, lines };
     }
 
+    before(async () => {
+      // A user with a journal of his own gets no word from journalctl about the one that he may not read.
+      for (const user of ['nojournal', 'sudoer', 'asksudo']) {
+        await host.exec(['runuser', '-u', user, '--', 'logger', 'a line of my own']);
+      }
+    });
+
     it('by a member of systemd-journal as himself', async () => {
       const { answer, lines } = await subscribe('ethnode');
       assert.equal(answer.ok, true);

@@ -44,8 +44,27 @@ export function journalctl(query: JournalQuery): string[] {
   return argv;
 }
 
-/** Reads one line of anything: tells on standard error whether the user may see the whole journal. */
-export const PERMISSION_PROBE: readonly string[] = ['journalctl', '--no-pager', '--output=cat', '--lines=1'];
+/**
+ * Reads one line of systemd itself, which stands in the system's journal only: who may read that sees it. journalctl says
+ * nothing to a user who has a journal of his own and may not read the system's (measured with systemd 252).
+ */
+export const PERMISSION_PROBE: readonly string[] = [
+  'journalctl',
+  '--no-pager',
+  '--output=cat',
+  '--lines=1',
+  '_PID=1',
+];
+
+/** Names the groups of the login user: decides where the probe finds no line at all, as in a journal just vacuumed. */
+export const GROUPS_PROBE: readonly string[] = ['id', '-Gn'];
+
+/** Groups that may read the whole journal (systemd-journald.service(8), tmpfiles.d/systemd.conf), and root. */
+const JOURNAL_GROUPS = new Set(['root', 'systemd-journal', 'adm', 'wheel']);
+
+export function inJournalGroup(groups: string): boolean {
+  return groups.split(/\s+/).some((group) => JOURNAL_GROUPS.has(group));
+}
 
 /** What journalctl 249-257 says to a user outside the groups systemd-journal, adm and wheel. */
 const NO_PERMISSION = /insufficient permissions|not seeing messages from other users|Permission denied/i;

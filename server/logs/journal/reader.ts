@@ -2,7 +2,14 @@ import { AppError, toAppError } from '../../core/errors.ts';
 import { createTurns } from '../../core/turns.ts';
 import type { Logger } from '../../core/types.ts';
 import type { RemoteProcess, SshPool, SshTarget } from '../../ssh/types.ts';
-import { type JournalQuery, journalctl, lacksPermission, PERMISSION_PROBE } from './commands.ts';
+import {
+  GROUPS_PROBE,
+  inJournalGroup,
+  type JournalQuery,
+  journalctl,
+  lacksPermission,
+  PERMISSION_PROBE,
+} from './commands.ts';
 import { createLineSplitter } from './line-splitter.ts';
 import { decodeRecord, type JournalRecord } from './record.ts';
 
@@ -35,10 +42,11 @@ export function createJournalReader(deps: { pool: SshPool; logger: Logger }): Jo
   async function probePrivilege(target: SshTarget): Promise<readonly string[]> {
     const plain = await pool.run(target, PERMISSION_PROBE);
     if (plain.error) throw plain.error;
+    if (plain.code === 127) throw new AppError('log_stream_failed', { detail: 'the host has no journalctl' });
     if (!lacksPermission(plain.stderr)) {
-      if (plain.code === 127)
-        throw new AppError('log_stream_failed', { detail: 'the host has no journalctl' });
-      return [];
+      if (plain.stdout !== '') return [];
+      const groups = await pool.run(target, GROUPS_PROBE);
+      if (inJournalGroup(groups.stdout)) return [];
     }
     const sudo = await pool.run(target, ['sudo', '-n', ...PERMISSION_PROBE]);
     if (sudo.error) throw sudo.error;
