@@ -111,6 +111,12 @@ describe('dashboard', function () {
     await log().focus();
     await page.keyboard.press('g');
     const oldest = row().first();
+    // The list keeps a few rows above what is in sight: only at its very beginning the first one is in sight itself.
+    await until(async () => {
+      const edge = await log().evaluate((element) => element.getBoundingClientRect().top);
+      const { y = -1 } = (await oldest.boundingBox()) ?? {};
+      return y >= edge && (await log().evaluate((element) => element.scrollTop)) === 0;
+    });
     const seq = await oldest.getAttribute('data-seq');
     const text = await oldest.textContent();
     await page.getByRole('button', { name: 'Load older lines' }).click();
