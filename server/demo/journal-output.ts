@@ -1,6 +1,6 @@
 import { fieldsOf, type Journal, type JournalEntry } from './journal.ts';
 
-export const OUTPUT_FORMS = ['short', 'short-iso', 'short-unix', 'cat', 'json'] as const;
+export const OUTPUT_FORMS = ['short', 'short-iso', 'short-unix', 'cat', 'json', 'export'] as const;
 export type OutputForm = (typeof OUTPUT_FORMS)[number];
 
 /** Name and value of a field together from which on `-o json` says null unless `--all` (systemd: Journal JSON Format). */
@@ -35,6 +35,32 @@ function jsonLine(journal: Journal, entry: JournalEntry, options: OutputOptions)
   return `${JSON.stringify(line)}\n`;
 }
 
+/** A field in the Journal Export Format: as bytes behind their length where it is no printable text of one line. */
+function exportField(name: string, value: string | Buffer): Buffer {
+  const isText = typeof value === 'string' && !value.includes('\n') && !UNPRINTABLE.test(value);
+  if (isText) return Buffer.from(`${name}=${value}\n`);
+  const bytes = Buffer.from(value);
+  const size = Buffer.alloc(8);
+  size.writeBigUInt64LE(BigInt(bytes.length));
+  return Buffer.concat([Buffer.from(`${name}\n`), size, bytes, Buffer.from('\n')]);
+}
+
+function exportEntry(journal: Journal, entry: JournalEntry, options: OutputOptions): Buffer {
+  const addresses = {
+    __CURSOR: journal.cursorOf(entry),
+    __REALTIME_TIMESTAMP: String(entry.realtime),
+    __MONOTONIC_TIMESTAMP: String(entry.monotonic),
+    _BOOT_ID: journal.bootId,
+  };
+  const fields = Object.entries(fieldsOf(entry)).filter(
+    ([name]) => !options.fields || options.fields.has(name),
+  );
+  return Buffer.concat([
+    ...[...Object.entries(addresses), ...fields].map(([name, value]) => exportField(name, value)),
+    Buffer.from('\n'),
+  ]);
+}
+
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 
 function shortTime(form: OutputForm, us: number): string {
@@ -54,6 +80,7 @@ export interface OutputOptions {
 /** An entry as journalctl prints it, with the line end. */
 export function formatEntry(journal: Journal, entry: JournalEntry, options: OutputOptions): string | Buffer {
   if (options.form === 'json') return jsonLine(journal, entry, options);
+  if (options.form === 'export') return exportEntry(journal, entry, options);
   if (options.form === 'cat') {
     return typeof entry.message === 'string'
       ? `${entry.message}\n`

@@ -200,6 +200,6 @@ export function parseJournalctl(
   query.filter = (entry) => filters.every((filter) => filter(entry));
   if (query.follow && !noTail && !linesGiven && query.since === null) query.lines = 10;
   // As in journalctl, forms for programs carry no remarks such as "-- No entries --".
-  if (query.form === 'json' || query.form === 'cat') query.quiet = true;
+  if (['json', 'export', 'cat'].includes(query.form)) query.quiet = true;
   return query;
 }

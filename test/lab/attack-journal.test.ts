@@ -24,6 +24,11 @@ const ENTRIES: [what: string, fields: [string, string | Buffer][], line: string]
     '","__CURSOR":"s=0"}\n{"__CURSOR":"x"}',
   ],
   [
+    'a forged entry of the export format',
+    [text('one\n\n__CURSOR=s=0\n__REALTIME_TIMESTAMP=1\nMESSAGE=forged\n\n')],
+    'one\n\n__CURSOR=s=0\n__REALTIME_TIMESTAMP=1\nMESSAGE=forged\n\n',
+  ],
+  [
     'a forged event',
     [text('"}]42["log_data",{"service":"execution"')],
     '"}]42["log_data",{"service":"execution"',

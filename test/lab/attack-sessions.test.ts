@@ -195,7 +195,7 @@ describe('sessions of a real host in hostile hands', () => {
     socket.disconnect();
     assert.ok(seen.size > 0);
     const template =
-      /^journalctl --no-pager --output=json --all --output-fields=[A-Z_,]+ --unit=execution\.service(?: --(?:follow|no-tail|reverse|lines=\d+|since=@[\d.]+|until=@[\d.]+|cursor=[A-Za-z0-9=;:._-]+))*$/;
+      /^journalctl --no-pager --output=export --output-fields=[A-Z_,]+ --unit=execution\.service(?: --(?:follow|no-tail|reverse|lines=\d+|since=@[\d.]+|until=@[\d.]+|cursor=[A-Za-z0-9=;:._-]+))*$/;
     const others = [...seen].filter(
       (command) =>
         command.includes('touch') ||

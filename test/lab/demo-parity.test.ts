@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHost, type SimulatedHost } from '../../server/demo/host.ts';
 import { seededRandom } from '../../server/demo/random.ts';
+import { createExportDecoder } from '../../server/logs/journal/export-decoder.ts';
 import { quoteArgv } from '../../server/ssh/shell-quote.ts';
 import { type CommandResult, jsonLines, runOn } from '../support/demo-command.ts';
 import { LAB_TIMEOUT_MS, type TestHost, type TestLab, useLab } from '../support/lab.ts';
@@ -141,6 +142,31 @@ describe('the demo node beside a real host', function () {
       '--output-fields=MESSAGE',
     ]);
     assert.ok(jsonLines(stdout).some(({ MESSAGE }) => MESSAGE === null));
+  });
+
+  it('writes the same in the export format: addresses, text, colours as bytes, and nothing shortened', async () => {
+    const records = async (run: Run, unit: string) => {
+      const argv = [
+        'journalctl',
+        `--unit=${unit}`,
+        '--output=export',
+        '--output-fields=MESSAGE,_PID,PRIORITY',
+      ];
+      const { stdout } = await run([...argv, '_TRANSPORT=stdout']);
+      const names = stdout
+        .split('\n')
+        .map((line) => /^[A-Z0-9_]+(?==|$)/.exec(line)?.[0] ?? '')
+        .filter((name) => name !== '');
+      return { names: [...new Set(names)].sort(), records: createExportDecoder().push(Buffer.from(stdout)) };
+    };
+    const [one, two] = [await records(runReal, 'parity'), await records(runDemo, 'charon')];
+    assert.deepEqual(two.names, one.names);
+    assert.deepEqual(
+      one.records.slice(-4).map(({ message }) => message),
+      ['one', '\ttwo', '\u001b[34mblue\u001b[0m', 'x'.repeat(5000)],
+    );
+    for (const { records } of [one, two]) assert.ok(records.every(({ pid, priority }) => pid && priority));
+    assert.ok(two.records.some(({ message }) => message.includes('\u001b[')));
   });
 
   it('counts, seeks and turns round alike', async () => {

@@ -26,12 +26,13 @@ function timeArgument(us: number): string {
 /**
  * The command line of a query. Fixed words and checked values only; `--cursor` is inclusive because `--after-cursor`
  * together with a filter skips a line when its entry is gone (systemd/systemd#30288), and a follow from a cursor needs
- * `--no-tail` or it stalls after ten lines (systemd/systemd#4739). `--all` keeps long messages from becoming null.
+ * `--no-tail` or it stalls after ten lines (systemd/systemd#4739). The export format shortens no field, as others do
+ * without `--all`.
  */
 export function journalctl(query: JournalQuery): string[] {
   const { source, start } = query;
   const fields = 'unit' in source ? RECORD_FIELDS : [...RECORD_FIELDS, ...source.fields];
-  const argv = ['journalctl', '--no-pager', '--output=json', '--all', `--output-fields=${fields.join(',')}`];
+  const argv = ['journalctl', '--no-pager', '--output=export', `--output-fields=${fields.join(',')}`];
   if ('unit' in source) argv.push(`--unit=${unitFileName(source.unit)}`);
   if (query.follow) argv.push('--follow');
   if ('lines' in start) argv.push(`--lines=${start.lines}`);

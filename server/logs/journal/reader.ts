@@ -6,12 +6,13 @@ import {
   GROUPS_PROBE,
   inJournalGroup,
   type JournalQuery,
+  type JournalSource,
   journalctl,
   lacksPermission,
   PERMISSION_PROBE,
 } from './commands.ts';
-import { createLineSplitter } from './line-splitter.ts';
-import { decodeRecord, type JournalRecord } from './record.ts';
+import { createExportDecoder } from './export-decoder.ts';
+import type { JournalRecord } from './record.ts';
 
 export interface JournalReader {
   /**
@@ -67,16 +68,12 @@ export function createJournalReader(deps: { pool: SshPool; logger: Logger }): Jo
     return prefix;
   }
 
-  async function* records(process: RemoteProcess): AsyncGenerator<JournalRecord[]> {
-    const splitter = createLineSplitter();
+  async function* records(process: RemoteProcess, source: JournalSource): AsyncGenerator<JournalRecord[]> {
+    const extra = 'unit' in source ? [] : source.fields;
+    const decoder = createExportDecoder(extra, () => logger.warn('unreadable journal entry'));
     for await (const chunk of process.stdout) {
       await turn();
-      const found: JournalRecord[] = [];
-      for (const line of splitter.push(chunk)) {
-        const record = decodeRecord(line);
-        if (record) found.push(record);
-        else if (line.startsWith('{')) logger.warn('unreadable journal entry', { bytes: line.length });
-      }
+      const found = decoder.push(chunk);
       if (found.length > 0) yield found;
     }
   }
@@ -91,7 +88,7 @@ export function createJournalReader(deps: { pool: SshPool; logger: Logger }): Jo
         const close = () => void process?.close();
         signal.addEventListener('abort', close, { once: true });
         try {
-          yield* records(process);
+          yield* records(process, query.source);
         } finally {
           signal.removeEventListener('abort', close);
         }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { type JournalQuery, journalctl, lacksPermission } from '../../../server/logs/journal/commands.ts';
 
 const FIELDS = '--output-fields=MESSAGE,PRIORITY,_PID,SYSLOG_IDENTIFIER';
-const BASE = ['journalctl', '--no-pager', '--output=json', '--all', FIELDS];
+const BASE = ['journalctl', '--no-pager', '--output=export', FIELDS];
 const unit = { unit: 'execution' };
 const US = 1_767_225_600_000_042;
 
