@@ -1,5 +1,5 @@
 import { io } from 'socket.io-client';
-import { journalctl } from '../../server/logs/journal/commands.ts';
+import { RECORD_FIELDS } from '../../server/logs/journal/record.ts';
 import type { ClientToServerEvents, ServerToClientEvents } from '../../shared/events.ts';
 import type { LabHost } from '../lab/host.ts';
 import { waitFor } from '../lab/wait.ts';
@@ -79,7 +79,11 @@ export async function catchup(context: Context): Promise<Section> {
     const cursor = String((JSON.parse(stdout) as Record<string, unknown>).__CURSOR);
     await fill(host, count);
     context.log(`${count} lines stand in the journal`);
-    const command = journalctl({ source: { unit: UNIT }, start: { cursor } });
+    // A line for each entry, as one would read them by hand; Tailwire asks for another format.
+    const command = [
+      ...['journalctl', '--no-pager', '--output=json', '--all'],
+      ...[`--output-fields=${RECORD_FIELDS.join(',')}`, `--unit=${UNIT}`, `--cursor=${cursor}`],
+    ];
 
     const ours: { perSecond: number; cpuUs: number }[] = [];
     const theirs: number[] = [];

@@ -10,6 +10,12 @@ export type SharedEvent =
 
 /** What a shared read keeps for its slower members, in characters of line text; whoever falls behind it reads alone. */
 const WINDOW_CHARS = 1_048_576;
+/**
+ * As much is kept from the beginning for those who come a moment later. Behind it only what a member has still to take:
+ * what everybody has taken and yet is kept lives long enough to be copied by the garbage collector again and again, which
+ * cost a single reader half of its speed.
+ */
+const OPEN_CHARS = 262_144;
 
 interface SharedRead {
   /** Yields from the first event on; ends early for a member that has fallen behind the window. */
@@ -26,9 +32,23 @@ function createSharedRead(
   const kept: { event: SharedEvent; chars: number }[] = [];
   let dropped = 0;
   let chars = 0;
-  let members = 0;
+  /** Of everything that was read so far. */
+  let readChars = 0;
+  const members = new Set<{ position: number }>();
   let ended: { error: unknown } | null = null;
   let pulling: Promise<void> | null = null;
+
+  function dropOldest(): void {
+    chars -= kept.shift()?.chars ?? 0;
+    dropped++;
+  }
+
+  function trim(): void {
+    let slowest = Number.POSITIVE_INFINITY;
+    for (const { position } of members) slowest = Math.min(slowest, position);
+    if (readChars > OPEN_CHARS) while (kept.length > 0 && dropped < slowest) dropOldest();
+    while (kept.length > 0 && chars > WINDOW_CHARS) dropOldest();
+  }
 
   function keep(event: ResumeEvent): void {
     if (event.kind === 'gap') {
@@ -44,12 +64,11 @@ function createSharedRead(
       entries: () => (entries ??= toEntries(records)),
       chunk: () => (chunk ??= createChunk(shared.kind === 'records' ? shared.entries() : [])),
     };
+    // Before the new one is there: that one is for all of them.
+    trim();
     kept.push({ event: shared, chars: size });
     chars += size;
-    while (kept.length > 1 && chars > WINDOW_CHARS) {
-      chars -= kept.shift()?.chars ?? 0;
-      dropped++;
-    }
+    readChars += size;
   }
 
   async function pull(): Promise<void> {
@@ -66,13 +85,14 @@ function createSharedRead(
   return {
     open: () => dropped === 0 && !ended,
     async *join(signal) {
-      members++;
+      const member = { position: 0 };
+      members.add(member);
       try {
-        for (let position = 0; !signal.aborted; ) {
-          if (position < dropped) return;
-          const found = kept[position - dropped];
+        while (!signal.aborted) {
+          if (member.position < dropped) return;
+          const found = kept[member.position - dropped];
           if (found) {
-            position++;
+            member.position++;
             yield found.event;
           } else if (ended) {
             if (ended.error !== null) throw ended.error;
@@ -83,7 +103,8 @@ function createSharedRead(
           }
         }
       } finally {
-        if (--members === 0) onLeft();
+        members.delete(member);
+        if (members.size === 0) onLeft();
       }
     },
   };

@@ -11,6 +11,13 @@ const CURSOR =
 const OPAQUE = /^[A-Za-z0-9=;:._-]{1,200}$/;
 const OPAQUE_MARK = '~';
 
+const SEMICOLON = 59;
+const EQUALS = 61;
+const ZERO = 48;
+const LETTER_I = 105;
+const LETTER_T = 116;
+const LETTER_X = 120;
+
 /** Bytes of tag (4), time (7) and hash (8) in a key; the rest is the seqnum without leading zeros. */
 const FIXED_BYTES = 19;
 
@@ -43,6 +50,16 @@ export function journalOf(cursor: string): string | null {
 const HEX = Int8Array.from({ length: 128 }, (_, code) =>
   /[0-9a-f]/.test(String.fromCharCode(code)) ? Number.parseInt(String.fromCharCode(code), 16) : -1,
 );
+const BASE64URL = Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_');
+
+/** Hexadecimal digits of a key: of the tag, the time, the hash, and the most that a seqnum has. */
+const TAG_DIGITS = 8;
+const TIME_DIGITS = 14;
+const HASH_DIGITS = 16;
+const SEQNUM_DIGITS = 16;
+/** Room for the digits of one key and for its characters: made for every line, one after the other. */
+const digits = new Uint8Array(TAG_DIGITS + TIME_DIGITS + HASH_DIGITS + SEQNUM_DIGITS);
+const characters = Buffer.alloc(Math.ceil((digits.length * 4) / 6));
 
 function hexAt(text: string, at: number): number {
   const code = text.charCodeAt(at);
@@ -50,43 +67,71 @@ function hexAt(text: string, at: number): number {
 }
 
 /** Index behind the hexadecimal digits of `;NAME=` at `at`, one to `most` of them; -1 where there are none such. */
-function fieldEnd(text: string, at: number, name: string, most: number): number {
-  const from = at + name.length;
+function fieldEnd(text: string, at: number, name: number, most: number): number {
+  const from = at + 3;
   let end = from;
   while (hexAt(text, end) >= 0) end++;
-  return text.startsWith(name, at) && end > from && end - from <= most ? end : -1;
+  const named = text.charCodeAt(at + 1) === name && text.charCodeAt(at + 2) === EQUALS;
+  return named && text.charCodeAt(at) === SEMICOLON && end > from && end - from <= most ? end : -1;
 }
 
-/** Writes hexadecimal digits into `bytes`, ending before `end`; what stands in front of them stays. */
-function writeHex(bytes: Buffer, end: number, text: string, from: number, to: number): void {
-  let at = end;
-  for (let digit = to - 1; digit >= from; digit -= 2) {
-    bytes[--at] = hexAt(text, digit) | (digit > from ? hexAt(text, digit - 1) << 4 : 0);
-  }
+/** Puts hexadecimal digits in front of place `end`, and zeros from `start` to them. */
+function putDigits(start: number, end: number, text: string, from: number, to: number): void {
+  let place = end;
+  for (let at = to - 1; at >= from; at--) digits[--place] = hexAt(text, at);
+  while (place > start) digits[--place] = 0;
 }
+
+/** The first `count` digits, an even number, as base64url of the bytes that they are: three digits are two characters. */
+function digitsAsBase64url(count: number): string {
+  let length = 0;
+  let at = 0;
+  for (; at + 2 < count; at += 3) {
+    const middle = digits[at + 1] ?? 0;
+    characters[length++] = BASE64URL[((digits[at] ?? 0) << 2) | (middle >> 2)] ?? 0;
+    characters[length++] = BASE64URL[((middle & 3) << 4) | (digits[at + 2] ?? 0)] ?? 0;
+  }
+  if (at < count) {
+    const left = (digits[at] ?? 0) << 2;
+    const last = at + 1 < count ? (digits[at + 1] ?? 0) : -1;
+    characters[length++] = BASE64URL[last === -1 ? left : left | (last >> 2)] ?? 0;
+    if (last !== -1) characters[length++] = BASE64URL[(last & 3) << 4] ?? 0;
+  }
+  return characters.toString('latin1', 0, length);
+}
+
+/** The journal that was looked at last and its tag as digits: most lines come from the same as the line before. */
+let lastJournal = '';
+let lastTagDigits = '';
 
 /** The key of a cursor of the known shape; null for another. By hand, because it is made for every line. */
 function entryKey(cursor: string): string | null {
   const s = 34;
+  const same = lastJournal !== '' && cursor.startsWith(lastJournal, 2);
   // Known journals have been looked at; boot id and monotonic time are no part of the key.
-  if (!cursor.startsWith('s=') || !(tags.has(cursor.slice(2, s)) || fieldEnd(cursor, 0, 's=', 32) === s)) {
-    return null;
-  }
-  const i = fieldEnd(cursor, s, ';i=', 16);
+  if (!cursor.startsWith('s=') || !(same || /^[0-9a-f]{32}$/.test(cursor.slice(2, s)))) return null;
+  const i = fieldEnd(cursor, s, LETTER_I, SEQNUM_DIGITS);
   if (i === -1 || !cursor.startsWith(';b=', i) || !cursor.startsWith(';m=', i + 35)) return null;
   const t = cursor.indexOf(';t=', i + 39);
   if (t === -1 || t > i + 54) return null;
-  const x = fieldEnd(cursor, t, ';t=', 14);
-  if (x === -1 || fieldEnd(cursor, x, ';x=', 16) !== cursor.length) return null;
+  const x = fieldEnd(cursor, t, LETTER_T, TIME_DIGITS);
+  if (x === -1 || fieldEnd(cursor, x, LETTER_X, HASH_DIGITS) !== cursor.length) return null;
+  if (!same) {
+    lastJournal = cursor.slice(2, s);
+    lastTagDigits = journalTag(lastJournal).toString(16).padStart(TAG_DIGITS, '0');
+  }
   let seqnum = s + 3;
-  while (seqnum < i && cursor.charCodeAt(seqnum) === 48) seqnum++;
-  const length = FIXED_BYTES + ((i - seqnum + 1) >> 1);
-  const bytes = Buffer.allocUnsafe(length).fill(0);
-  bytes.writeUInt32BE(journalTag(cursor.slice(2, s)), 0);
-  writeHex(bytes, 11, cursor, t + 3, x);
-  writeHex(bytes, FIXED_BYTES, cursor, x + 3, cursor.length);
-  writeHex(bytes, length, cursor, seqnum, i);
-  return bytes.toString('base64url');
+  while (seqnum < i && cursor.charCodeAt(seqnum) === ZERO) seqnum++;
+  // Bytes are two digits.
+  if ((i - seqnum) % 2 === 1) seqnum--;
+  putDigits(0, TAG_DIGITS, lastTagDigits, 0, TAG_DIGITS);
+  const time = TAG_DIGITS + TIME_DIGITS;
+  putDigits(TAG_DIGITS, time, cursor, t + 3, x);
+  putDigits(time, time + HASH_DIGITS, cursor, x + 3, cursor.length);
+  const count = time + HASH_DIGITS + i - seqnum;
+  // What stands in front of a seqnum of one digit is its `=`, which is no digit: a zero.
+  putDigits(time + HASH_DIGITS, count, cursor, Math.max(seqnum, s + 3), i);
+  return digitsAsBase64url(count);
 }
 
 /**

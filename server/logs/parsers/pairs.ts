@@ -94,18 +94,21 @@ export function readPairs(text: string, pos: number, onPair: (key: string, value
   // Once no quote ahead ends a value in front of a key, none further on does either.
   let strict = true;
   while (at < text.length) {
-    const key = plainValue(text.slice(at, equals));
+    const written = text.slice(at, equals);
+    const key = text.charCodeAt(at) === QUOTE ? plainValue(written) : written;
     const start = equals + 1;
     if (text.charCodeAt(start) !== QUOTE) {
       const word = wordEnd(text, start);
-      // Most values are one word with a key behind it, and are looked at once.
       let next = skipBlanks(text, word);
       equals = next < text.length ? pairKeyEnd(text, next) : -1;
+      let end = word;
+      // Most values are one word with a key behind it, and are looked at once.
       if (next < text.length && equals < 0) {
         next = firstKey(text, wordEnd(text, next));
         equals = pairKeyEnd(text, next);
+        end = key === 'msg' ? next : bareEnd(text, start, next);
       }
-      onPair(key, text.slice(start, key === 'msg' ? next : bareEnd(text, start, next)).trim());
+      onPair(key, end === word ? text.slice(start, end) : text.slice(start, end).trim());
       at = next;
       continue;
     }
