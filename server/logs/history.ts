@@ -4,10 +4,9 @@ import type { LogEntry } from '../../shared/log-entry.ts';
 import type { SshTarget } from '../ssh/types.ts';
 import type { LogFilter } from './filter.ts';
 import type { JournalQuery, JournalSource } from './journal/commands.ts';
-import { cursorKey, readCursorKey, seekCursor } from './journal/cursor.ts';
 import type { JournalReader } from './journal/reader.ts';
 import type { JournalRecord } from './journal/record.ts';
-import { newestJournal } from './journal/resume.ts';
+import { createSkip, findPlace, type Place } from './journal/seek.ts';
 
 export interface HistoryDeps {
   reader: JournalReader;
@@ -48,8 +47,8 @@ const HELD_MAX = 1000;
 
 interface Collecting {
   withinMs: number;
-  /** Not part of the page, where it comes first. */
-  skipKey: string | undefined;
+  /** The entry that the page begins behind; not part of it. */
+  place: Place | null;
   limit: number;
   filter: LogFilter | null;
   /**
@@ -118,6 +117,7 @@ async function collect(
   let scanned = 0;
   let hasMore = false;
   let over = false;
+  const skip = options.place && createSkip(options.place);
   const sieve = createSieve(options.filter, query.reverse === true);
   let full = false;
   let seen: string | undefined;
@@ -129,9 +129,8 @@ async function collect(
     hasMore ||= full;
   };
   for await (const records of deps.reader.read(deps.target, query, ending)) {
-    if (scanned === 0 && records[0] && cursorKey(records[0].cursor) === options.skipKey) records.shift();
-    scanned += records.length + 1;
-    for (const entry of deps.toEntries(records)) {
+    scanned += records.length;
+    for (const entry of deps.toEntries(skip?.push(records) ?? records)) {
       seen = entry.id;
       const time = entry.time ?? '';
       const early = options.since !== null && time < options.since;
@@ -162,10 +161,12 @@ export async function historyPage(
   const limit = request.limit ?? HISTORY_DEFAULT;
   const forward = before === undefined && (after !== undefined || sinceUs !== undefined);
   const key = forward ? after : before;
-  const start = key === undefined ? { since: sinceUs } : { cursor: await cursorOf(deps, key, signal) };
+  const { reader, target, source } = deps;
+  const place =
+    key === undefined ? null : await findPlace(reader, target, source, { key, journal: null }, signal);
   const query: JournalQuery = {
-    source: deps.source,
-    start,
+    source,
+    start: place ? { cursor: place.cursor } : { since: sinceUs },
     reverse: !forward,
     ...(untilUs === undefined ? {} : { untilUs }),
   };
@@ -176,7 +177,7 @@ export async function historyPage(
   const page = await collect(
     deps,
     query,
-    { skipKey: key, limit, filter, withinMs: request.withinMs ?? PAGE_MS, ...bounds },
+    { place, limit, filter, withinMs: request.withinMs ?? PAGE_MS, ...bounds },
     signal,
   );
   return forward ? page : { ...page, entries: page.entries.reverse() };
@@ -199,11 +200,4 @@ export async function recentEntries(
   for await (const records of deps.reader.read(deps.target, query, signal))
     entries.push(...deps.toEntries(records));
   return entries;
-}
-
-/** The cursor to seek a key with: its seqnum only helps together with the id of the journal it is in. */
-async function cursorOf(deps: HistoryDeps, key: string, signal: AbortSignal): Promise<string> {
-  const parts = readCursorKey(key);
-  if (!parts) throw new Error('unreadable cursor key');
-  return seekCursor(parts, await newestJournal(deps.reader, deps.target, deps.source, signal));
 }

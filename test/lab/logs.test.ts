@@ -90,6 +90,56 @@ describe('logs of a real host', () => {
     second.disconnect();
   });
 
+  it('[SIO-4] [SIO-5] resumes and pages in a unit whose lines are in the journal of its user', async () => {
+    // journald keeps what a user with a number from 1000 on prints apart from what systemd says about the unit.
+    const print = 'for n in $(seq 30); do echo split $n; done';
+    const words = [
+      '--quiet',
+      '--collect',
+      '--wait',
+      '--unit=mevboost',
+      `--uid=${host.users.ethnode.username}`,
+    ];
+    await host.exec(['systemd-run', ...words, '--', 'sh', '-c', print]);
+    const journals = new Set(
+      (await host.journal('mevboost')).map(({ __CURSOR }) => String(__CURSOR).slice(0, 34)),
+    );
+    assert.equal(journals.size, 2);
+    const socket = server.client({ auth: { token } });
+    const gaps: unknown[] = [];
+    socket.on('log_gap', (gap) => gaps.push(gap));
+    socket.connect();
+    const page = await socket.emitWithAck('log_history', { service: 'mevboost', limit: 1000 });
+    assert.ok(page.ok);
+    const printed = page.entries.filter(({ line }) => line.startsWith('split '));
+    assert.equal(printed.length, 30);
+    for (const { id, line } of [0, 14, 29].flatMap((at) => printed[at] ?? [])) {
+      const at = page.entries.findIndex((entry) => entry.id === id);
+      const lines: string[] = [];
+      socket.removeAllListeners('log_batch').on('log_batch', ({ entries }) => {
+        for (const entry of entries) lines.push(entry.line);
+      });
+      const request = { service: 'mevboost', after: id, batch: true };
+      assert.deepEqual(await socket.emitWithAck('subscribe_logs', request), { ok: true, recovered: true });
+      const expected = page.entries.slice(at + 1).map((entry) => entry.line);
+      await until(() => lines.length >= expected.length);
+      assert.deepEqual(lines, expected, `behind ${line}`);
+      await socket.emitWithAck('unsubscribe_logs', { service: 'mevboost' });
+      const before = await socket.emitWithAck('log_history', {
+        service: 'mevboost',
+        before: id,
+        limit: 1000,
+      });
+      assert.ok(before.ok);
+      assert.deepEqual(
+        before.entries.map((entry) => entry.id),
+        page.entries.slice(0, at).map((entry) => entry.id),
+      );
+    }
+    assert.deepEqual(gaps, []);
+    socket.disconnect();
+  });
+
   it('[LOG-1] 200 viewers of one unit cost one journalctl on the host, and all receive', async function () {
     this.timeout(60_000);
     const viewers: { socket: ClientSocket; lines: string[] }[] = await Promise.all(

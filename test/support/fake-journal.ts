@@ -70,8 +70,8 @@ export interface FakeJournal {
 
 const seqnumOf = (cursor: string) => Number.parseInt(/;i=([0-9a-f]+)/.exec(cursor)?.[1] ?? '0', 16);
 
-/** Where a seek ends, as in sd_journal_seek_cursor(3): by journal and seqnum, else by time; the nearest line behind. */
-function seek(records: readonly JournalRecord[], cursor: string): number {
+/** Where a seek ends, as in sd_journal_seek_cursor(3): by journal and seqnum, else by time; the nearest in the direction. */
+function seek(records: readonly JournalRecord[], cursor: string, reverse = false): number {
   const journal = /^s=([0-9a-f]+)/.exec(cursor)?.[1];
   const number = seqnumOf(cursor);
   const time = Number.parseInt(/t=([0-9a-f]+)/.exec(cursor)?.[1] ?? '0', 16);
@@ -80,7 +80,12 @@ function seek(records: readonly JournalRecord[], cursor: string): number {
       ? seqnumOf(record.cursor) >= number
       : record.realtimeUs >= time,
   );
-  return index === -1 ? records.length : index;
+  if (index === -1) return records.length;
+  // Many lines may have the time: backwards the last of them is met first.
+  const sameTime = (record: JournalRecord | undefined) => record?.realtimeUs === time;
+  let last = index;
+  while (reverse && journal === undefined && sameTime(records[last + 1])) last++;
+  return last;
 }
 
 /** A journal in memory, read as journalctl 252 would: `--until` counts only forwards, a follow waits for more. */
@@ -108,7 +113,7 @@ export function createFakeJournal(options: { chunk?: number; slowEndMs?: number 
     const records = written.slice(before);
     let from = 0;
     if ('lines' in start) from = Math.max(0, records.length - start.lines);
-    else if ('cursor' in start) from = seek(records, start.cursor);
+    else if ('cursor' in start) from = seek(records, start.cursor, query.reverse);
     else if (start.since !== undefined) {
       const since = start.since;
       from = records.findIndex((record) => record.realtimeUs >= since);
