@@ -38,6 +38,11 @@ export interface HistoryPage {
 
 /** Lines looked at for one page; a filter that matches less gets a page that is not full, with hasMore. */
 const SCAN_MAX = 200_000;
+/**
+ * Line text of one page, in characters: what is longer comes with the next page. Fifty lines as long as journald takes
+ * them from a service's output (48 KiB) fit.
+ */
+const PAGE_MAX_CHARS = 2_621_440;
 /** Time for one page, in ms. */
 const PAGE_MS = 15_000;
 /** Time for a viewer's first lines through a filter, in ms: whoever subscribes waits 10 s for an answer. */
@@ -120,10 +125,13 @@ async function collect(
   const skip = options.place && createSkip(options.place);
   const sieve = createSieve(options.filter, query.reverse === true);
   let full = false;
+  let chars = 0;
   let seen: string | undefined;
   const take = (passed: readonly LogEntry[]) => {
     for (const entry of passed) {
-      if (entries.length < options.limit) entries.push(entry);
+      chars += entry.line.length;
+      const fits = entries.length === 0 || chars <= PAGE_MAX_CHARS;
+      if (entries.length < options.limit && fits) entries.push(entry);
       else full = true;
     }
     hasMore ||= full;
@@ -183,7 +191,7 @@ export async function historyPage(
   return forward ? page : { ...page, entries: page.entries.reverse() };
 }
 
-/** The newest `lines` entries that pass the filter, oldest first. */
+/** The newest `lines` entries that pass the filter, oldest first; fewer where they are longer than a page may be. */
 export async function recentEntries(
   deps: HistoryDeps,
   request: { lines: number; filter: LogFilter | null },
@@ -195,9 +203,15 @@ export async function recentEntries(
       await historyPage(deps, { limit: request.lines, filter: request.filter, withinMs: RECENT_MS }, signal)
     ).entries;
   }
-  const entries: LogEntry[] = [];
+  const newest: JournalRecord[] = [];
+  let chars = 0;
   const query = { source: deps.source, start: { lines: request.lines } };
-  for await (const records of deps.reader.read(deps.target, query, signal))
-    entries.push(...deps.toEntries(records));
-  return entries;
+  for await (const records of deps.reader.read(deps.target, query, signal)) {
+    for (const record of records) {
+      newest.push(record);
+      chars += record.message.length;
+    }
+    while (newest.length > 1 && chars > PAGE_MAX_CHARS) chars -= newest.shift()?.message.length ?? 0;
+  }
+  return deps.toEntries(newest);
 }

@@ -15,6 +15,8 @@ export function createSemaphore(slots: number) {
   }
 
   return {
+    /** Who waits for a slot now. */
+    waiting: () => waiting.length,
     /** @returns the function that gives the slot back; an aborted wait gets a free pass, since its holder only cleans up. */
     acquire(signal: AbortSignal): Promise<() => void> {
       if (signal.aborted) return Promise.resolve(() => {});

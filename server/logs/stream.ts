@@ -88,16 +88,20 @@ export function createLogStream(deps: LogStreamDeps): LogStream {
     return session;
   }
 
-  async function* resumeOnce(point: ResumePoint, signal: AbortSignal) {
+  const read = (point: ResumePoint, signal: AbortSignal) =>
+    resumeJournal(reader, requireLogin().target, { source, point }, signal);
+
+  async function* readInTurn(point: ResumePoint, signal: AbortSignal) {
     const release = await catchUps.acquire(signal);
     try {
-      yield* resumeJournal(reader, requireLogin().target, { source, point }, signal);
+      yield* read(point, signal);
     } finally {
       release();
     }
   }
 
-  const resume = createSharedResume({ read: resumeOnce, toEntries });
+  const resume = createSharedResume({ read: readInTurn, toEntries });
+  const crowded = () => catchUps.waiting() > 0;
 
   /** The newest lines; unfiltered reads of viewers that come at the same time are one. */
   function recent(lines: number, filter: LogFilter | null, leaving: AbortSignal): Promise<LogEntry[]> {
@@ -112,7 +116,8 @@ export function createLogStream(deps: LogStreamDeps): LogStream {
     return promise;
   }
 
-  const tail = createTail({ stream: name, store, logger, toEntries, resume: resumeOnce });
+  // All live viewers wait for what the tail reads, so it waits for nobody.
+  const tail = createTail({ stream: name, store, logger, toEntries, resume: read });
 
   /** Owns the stream under a lease, with one login after the other, until the lease is lost or reading fails. */
   async function own(): Promise<void> {
@@ -183,12 +188,18 @@ export function createLogStream(deps: LogStreamDeps): LogStream {
 
   const contending = contend();
 
+  /** A session without viewers may have ended: its login reads on only as long as nobody else is there. */
+  function checkLogin(): void {
+    const isThere = [...viewers.values()].some(({ session }) => session.id === current?.session.id);
+    if (!isThere && viewers.size > 0) current?.change.abort();
+  }
+
   async function end(): Promise<void> {
-    clearTimeout(linger);
     deps.onEnd();
     stopping.abort();
     for (const viewer of viewers.keys()) viewer.stop();
     viewers.clear();
+    clearTimeout(linger);
     await contending;
     tail.stop();
   }
@@ -198,7 +209,7 @@ export function createLogStream(deps: LogStreamDeps): LogStream {
   return {
     view(session, sink, start, filter) {
       clearTimeout(linger);
-      const inner = createViewer({ tail, sink, start, filter, recent, resume });
+      const inner = createViewer({ tail, sink, start, filter, recent, resume, crowded });
       const viewer: Viewer = {
         started: inner.started,
         ended: inner.ended,
@@ -207,11 +218,11 @@ export function createLogStream(deps: LogStreamDeps): LogStream {
           if (!viewers.delete(viewer)) return;
           badLogins.delete(session.id);
           if (viewers.size === 0) linger = setTimeout(() => void stop(), LINGER_MS);
-          const stillThere = [...viewers.values()].some((other) => other.session.id === current?.session.id);
-          if (!stillThere && viewers.size > 0) current?.change.abort();
+          checkLogin();
         },
       };
       viewers.set(viewer, { session, sink });
+      checkLogin();
       // One that has failed for good takes no part any more, neither as a reason to read nor with its login.
       void inner.ended.then(() => viewer.stop());
       return viewer;

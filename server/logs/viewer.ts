@@ -23,6 +23,13 @@ const BACKLOG_HIGH = 1_048_576;
 const BACKLOG_LOW = 262_144;
 /** How often a connection that does not read is looked at, in ms. */
 const BACKLOG_POLL_MS = 100;
+/**
+ * A read of the journal waits this long for a connection that takes nothing, in ms; then it ends, because others may want
+ * its place, and the viewer reads on from its own position when it can.
+ */
+const READ_PATIENCE_MS = 1000;
+/** First lines are given in parts of this much line text, in characters. */
+const PART_CHARS = 262_144;
 /** Longest wait for the stream before the journal is asked again, in ms. */
 const CATCH_UP_WAIT_MS = 2000;
 
@@ -37,6 +44,8 @@ export interface ViewerDeps {
   recent(lines: number, filter: LogFilter | null, leaving: AbortSignal): Promise<LogEntry[]>;
   /** Reads the journal behind a point up to its present end. */
   resume(point: ResumePoint, signal: AbortSignal): AsyncIterable<SharedEvent>;
+  /** Whether other viewers wait for a place to read the journal. */
+  crowded(): boolean;
 }
 
 export interface Viewer {
@@ -49,6 +58,19 @@ export interface Viewer {
 
 /** The resume key of an entry: its id without the part that binds it to the stream. */
 const keyOf = (entry: LogEntry) => entry.id.slice(8);
+
+/** Entries in parts of about PART_CHARS. */
+function* partsOf(entries: readonly LogEntry[]): Generator<readonly LogEntry[]> {
+  let from = 0;
+  let chars = 0;
+  for (const [at, entry] of entries.entries()) {
+    chars += entry.line.length;
+    if (chars < PART_CHARS && at + 1 < entries.length) continue;
+    yield entries.slice(from, at + 1);
+    from = at + 1;
+    chars = 0;
+  }
+}
 
 /**
  * One reader of one stream with a position of its own: it catches up from the journal until it meets the tail, then it is
@@ -92,9 +114,15 @@ export function createViewer(deps: ViewerDeps): Viewer {
     passed(entries.at(-1));
   }
 
-  async function drained(): Promise<void> {
-    if (sink.backlog() < BACKLOG_HIGH) return;
-    while (!signal.aborted && sink.backlog() > BACKLOG_LOW) await sleep(BACKLOG_POLL_MS, signal);
+  /** Waits for the connection. @returns false where the viewer was stopped, or this took longer than it may */
+  async function drained(patienceMs = Number.POSITIVE_INFINITY): Promise<boolean> {
+    if (sink.backlog() < BACKLOG_HIGH) return !signal.aborted;
+    const until = performance.now() + patienceMs;
+    while (!signal.aborted && sink.backlog() > BACKLOG_LOW) {
+      if (performance.now() > until) return false;
+      await sleep(BACKLOG_POLL_MS, signal);
+    }
+    return !signal.aborted;
   }
 
   /** One pass through the journal behind `lastKey`. @returns the offset in the tail to go on from, if it met the tail */
@@ -108,7 +136,7 @@ export function createViewer(deps: ViewerDeps): Viewer {
         continue;
       }
       settle.resolve({ recovered: gap === null });
-      await drained();
+      if (!(await drained(deps.crowded() ? 0 : READ_PATIENCE_MS))) return undefined;
       const read = event.entries();
       const seam = read.findIndex((entry) => tail.find(keyOf(entry)) !== undefined);
       const entries = seam === -1 ? read : read.slice(0, seam + 1);
@@ -157,6 +185,8 @@ export function createViewer(deps: ViewerDeps): Viewer {
       if (met !== undefined) return met;
       // At the journal's end, but the stream does not reach it yet: its next change brings them together.
       await changed(CATCH_UP_WAIT_MS);
+      // Or the connection took nothing for too long.
+      await drained();
     }
     return tail.end();
   }
@@ -170,9 +200,12 @@ export function createViewer(deps: ViewerDeps): Viewer {
     const entries = await persist(() => deps.recent(Math.max(1, lines), lines === 0 ? null : filter, signal));
     if (!entries || signal.aborted) return tail.end();
     settle.resolve({ recovered: true });
-    await drained();
     if (lines === 0) passed(entries.at(-1));
-    else show(entries);
+    else
+      for (const part of partsOf(entries)) {
+        if (!(await drained())) return tail.end();
+        show(part);
+      }
     return lastKey === null ? tail.begin() : catchUp();
   }
 
@@ -190,8 +223,7 @@ export function createViewer(deps: ViewerDeps): Viewer {
     settle.resolve({ recovered: true });
 
     while (!signal.aborted) {
-      await drained();
-      if (signal.aborted) return;
+      if (!(await drained())) return;
       if (offset < tail.begin()) {
         offset = await catchUp();
         continue;

@@ -9,6 +9,7 @@ import {
   FIRST_US,
   fakeCursor,
   fakeEntries,
+  fakeRecord,
   lineNumbers,
   span,
   writeLines,
@@ -99,6 +100,25 @@ describe('a page of history', () => {
   it('[SIO-5] goes on from the place of an entry that is gone', async () => {
     journal.vacuum(100);
     assert.deepEqual(await page({ after: key(50), limit: 3 }), { lines: [101, 102, 103], hasMore: true });
+  });
+
+  it('[SIO-5] a page of long lines ends early, and the next goes on there', async () => {
+    journal = createFakeJournal({ chunk: 7 });
+    const long = 'x'.repeat(400_000);
+    journal.write(span(1, 20).map((n) => fakeRecord(n, { message: `line ${n} ${long}` })));
+    const met: number[] = [];
+    for (let before: number | undefined, more = true; more; before = met[0]) {
+      const request = before === undefined ? {} : { before: key(before) };
+      const { lines, hasMore } = await page({ ...request, limit: 100 });
+      assert.ok(lines.length > 0 && lines.length * long.length <= 2_621_440, `${lines.length} lines`);
+      met.unshift(...lines);
+      more = hasMore;
+    }
+    assert.deepEqual(met, span(1, 20));
+    const huge = createFakeJournal();
+    huge.write([fakeRecord(1, { message: `line 1 ${'x'.repeat(3_000_000)}` })]);
+    journal = huge;
+    assert.deepEqual(await page({}), { lines: [1], hasMore: false });
   });
 
   it('stops reading once it has enough', async () => {

@@ -126,6 +126,7 @@ describe('the viewer of a stream', () => {
       sink,
       start,
       filter,
+      crowded: () => false,
       recent: (lines, wanted) =>
         recentEntries(
           { reader: journal.reader, target: FAKE_TARGET, source, toEntries: fakeEntries },

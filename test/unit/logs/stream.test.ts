@@ -1,0 +1,225 @@
+import assert from 'node:assert/strict';
+import { createMemoryLeases, createMemoryStreams } from '../../../server/cluster/memory.ts';
+import type { AppError } from '../../../server/core/errors.ts';
+import { encodeBatch } from '../../../server/logs/entry.ts';
+import { createLogStream, type LogStream, type ViewerSession } from '../../../server/logs/stream.ts';
+import type { LogSink, Viewer, ViewerStart } from '../../../server/logs/viewer.ts';
+import {
+  createFakeJournal,
+  FAKE_TARGET,
+  type FakeJournal,
+  fakeCodec,
+  fakeCursor,
+  fakeEntries,
+  fakeRecord,
+  lineNumbers,
+  span,
+  writeLines,
+} from '../../support/fake-journal.ts';
+import { createRecordLogger } from '../../support/record-logger.ts';
+import { until } from '../../support/until.ts';
+
+/** More than a connection may have waiting before it is served no more. */
+const STUCK_BYTES = 2_000_000;
+const NAME = 'node.example/22/ubuntu/execution';
+
+const id = (n: number) => fakeCodec.encode(fakeCursor(n));
+
+function sessionOf(name: string): ViewerSession {
+  return {
+    id: name,
+    target: { ...FAKE_TARGET, credential: { method: 'password', password: `password of ${name}` } },
+  };
+}
+
+/** A connection that remembers what it was given; `bytes` of it have not been taken. */
+interface Sink extends LogSink {
+  got: number[];
+  /** Size of each delivery. */
+  chars: number[];
+  gaps: string[];
+  failures: AppError[];
+  bytes: number;
+}
+
+function createSink(): Sink {
+  const sink: Sink = {
+    got: [],
+    chars: [],
+    gaps: [],
+    failures: [],
+    bytes: 0,
+    deliver(chunk) {
+      sink.got.push(...lineNumbers([...chunk.entries()]));
+      sink.chars.push(chunk.body.length);
+    },
+    gap: ({ reason }) => void sink.gaps.push(reason),
+    failed: (error) => void sink.failures.push(error),
+    backlog: () => sink.bytes,
+  };
+  return sink;
+}
+
+describe('the stream of a unit on one instance', () => {
+  let journal: FakeJournal;
+  let stream: LogStream;
+  let store: ReturnType<typeof createMemoryStreams>;
+  let leases: ReturnType<typeof createMemoryLeases>;
+  /** Passwords that reads were made with, oldest first, and those of the follows that run. */
+  let logins: string[];
+  let following: string[];
+
+  beforeEach(() => {
+    journal = createFakeJournal({ chunk: 10 });
+    store = createMemoryStreams();
+    leases = createMemoryLeases();
+    logins = [];
+    following = [];
+  });
+  afterEach(() => stream.stop());
+
+  function open(): LogStream {
+    stream = createLogStream({
+      name: NAME,
+      unit: 'execution',
+      store,
+      leases,
+      codec: fakeCodec,
+      logger: createRecordLogger(),
+      onEnd() {},
+      reader: {
+        async *read(target, query, signal) {
+          const { credential } = target;
+          const login = credential.method === 'password' ? credential.password : '';
+          logins.push(login);
+          if (query.follow) following.push(login);
+          try {
+            yield* journal.reader.read(target, query, signal);
+          } finally {
+            if (query.follow) following.splice(following.indexOf(login), 1);
+          }
+        },
+      },
+    });
+    return stream;
+  }
+
+  function view(start: ViewerStart, options: { session?: string; bytes?: number } = {}) {
+    const sink = createSink();
+    sink.bytes = options.bytes ?? 0;
+    const viewer: Viewer = stream.view(sessionOf(options.session ?? 'anybody'), sink, start, null);
+    viewer.started.catch(() => {});
+    return { sink, viewer };
+  }
+
+  /** Keeps the stream from being owned here: what it holds is what the test appends. */
+  async function ownElsewhere() {
+    const lease = await leases.acquire(`log:${NAME}`);
+    assert.ok(lease);
+    return {
+      async begin(epoch: string, from: number, to: number) {
+        const head = await store.begin(NAME, lease, epoch);
+        assert.ok(head !== 'fenced');
+        const entries = fakeEntries(span(from, to).map((n) => fakeRecord(n)));
+        const batch = {
+          epoch,
+          firstSeq: head.seq + 1,
+          count: entries.length,
+          body: encodeBatch(entries),
+          cursor: fakeCursor(to),
+        };
+        assert.equal(await store.append(NAME, lease, batch), 'ok');
+      },
+    };
+  }
+
+  it('[LOG-4] clients that do not read while they catch up keep nobody else from catching up', async () => {
+    writeLines(journal, 1000);
+    open();
+    const stuck = span(1, 8).map((n) => view({ after: id(n) }, { bytes: STUCK_BYTES }));
+    await until(() => journal.queries.length >= 4);
+    const other = view({ after: id(500) });
+    await until(() => other.sink.got.length >= 500, 8000);
+    assert.deepEqual(other.sink.got, span(501, 1000));
+    for (const { sink } of stuck) {
+      assert.deepEqual(sink.got, []);
+      sink.bytes = 0;
+    }
+    await until(() => stuck.every(({ sink }) => sink.got.at(-1) === 1000), 10_000);
+    for (const [at, { sink }] of stuck.entries()) assert.deepEqual(sink.got, span(at + 2, 1000));
+  }).timeout(20_000);
+
+  it('[LOG-4] [LOG-2] nor the live ones from the lines that a store has lost', async () => {
+    writeLines(journal, 1000);
+    const elsewhere = await ownElsewhere();
+    await elsewhere.begin('first', 901, 910);
+    open();
+    const live = view({ tail: 1 });
+    await until(() => live.sink.got.at(-1) === 910);
+    // As many as may read at once, without a pause in which one of them gives its place up.
+    const reading = span(1, 8).map((n) => view({ after: id(n) }, { bytes: STUCK_BYTES }));
+    await until(() => journal.queries.length >= 4);
+    const before = performance.now();
+    await elsewhere.begin('second', 991, 1000);
+    await until(() => live.sink.got.at(-1) === 1000, 5000);
+    assert.ok(performance.now() - before < 700, 'it waited for them');
+    assert.deepEqual(live.sink.got, span(910, 1000));
+    for (const { viewer } of reading) viewer.stop();
+  });
+
+  it('[SIO-2] who unsubscribes while it takes nothing is given nothing more', async () => {
+    writeLines(journal, 300);
+    open();
+    const starts: ViewerStart[] = [{ after: id(1) }, { tail: 250 }];
+    for (const start of starts) {
+      const { sink, viewer } = view(start, { bytes: STUCK_BYTES });
+      const reads = journal.queries.length;
+      await until(() => journal.queries.length > reads);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      viewer.stop();
+      await viewer.ended;
+      assert.deepEqual(sink.got, []);
+    }
+  });
+
+  it('[LOG-4] long first lines are given in parts, the newest of them, and never more than 4 MiB together', async () => {
+    const long = 'x'.repeat(100_000);
+    journal.write(span(1, 300).map((n) => fakeRecord(n, { message: `line ${n} ${long}` })));
+    open();
+    const { sink, viewer } = view({ tail: 300 });
+    await viewer.started;
+    await until(() => sink.got.at(-1) === 300);
+    const sum = sink.chars.reduce((total, chars) => total + chars, 0);
+    assert.ok(sum < 4_194_304, `${sum} characters`);
+    assert.ok(Math.max(...sink.chars) < 1_048_576, `${Math.max(...sink.chars)} in one part`);
+    assert.ok(sink.got.length >= 20);
+    assert.deepEqual(sink.got, span(301 - sink.got.length, 300));
+  });
+
+  it('[LOG-6] a login whose last viewer has left does not go on reading for others', async () => {
+    writeLines(journal, 10);
+    open();
+    const first = view({ tail: 1 }, { session: 'first' });
+    await until(() => following.length === 1);
+    assert.deepEqual(following, ['password of first']);
+    first.viewer.stop();
+    const second = view({ tail: 1 }, { session: 'second' });
+    await until(() => following[0] === 'password of second');
+    writeLines(journal, 5);
+    await until(() => second.sink.got.at(-1) === 15);
+    assert.deepEqual(second.sink.got, span(10, 15));
+    assert.deepEqual(following, ['password of second']);
+  });
+
+  it('[LOG-5] a page that is loaded again within the linger time costs no second reader', async () => {
+    writeLines(journal, 10);
+    open();
+    const first = view({ tail: 1 });
+    await until(() => following.length === 1);
+    const reads = logins.length;
+    first.viewer.stop();
+    const second = view({ tail: 1 });
+    await until(() => second.sink.got.length === 1);
+    assert.equal(logins.length, reads);
+  });
+});
