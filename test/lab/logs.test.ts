@@ -121,7 +121,7 @@ describe('logs of a real host', () => {
       });
       const request = { service: 'mevboost', after: id, batch: true };
       assert.deepEqual(await socket.emitWithAck('subscribe_logs', request), { ok: true, recovered: true });
-      const expected = page.entries.slice(at + 1).map((entry) => entry.line);
+      const expected: string[] = page.entries.slice(at + 1).map((entry) => entry.line);
       await until(() => lines.length >= expected.length);
       assert.deepEqual(lines, expected, `behind ${line}`);
       await socket.emitWithAck('unsubscribe_logs', { service: 'mevboost' });
