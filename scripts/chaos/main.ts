@@ -7,7 +7,7 @@ import { SCENARIOS } from './scenarios/index.ts';
 
 const USAGE = `Breaks a cluster of three real servers on purpose and compares what every viewer saw with the journal.
 
-  npm run chaos -- SCENARIO... [--repeat N] [--rate R] [--viewers V] [--seed S] [--short] [--logs DIR]
+  npm run chaos -- SCENARIO... [--repeat N] [--minutes M] [--rate R] [--viewers V] [--seed S] [--short] [--logs DIR]
   npm run chaos -- all
 
 ${SCENARIOS.map(({ name, title }) => `  ${name.padEnd(5)} ${title}`).join('\n')}
@@ -34,6 +34,7 @@ function parse(words: readonly string[]): Command {
       const value = Number(rest.shift());
       if (!Number.isInteger(value) || value < 1) throw new Error(`${word} needs a whole number`);
       if (word === '--repeat') command.size.repeats = value;
+      else if (word === '--minutes') command.size.minutes = value;
       else if (word === '--rate') command.size.rate = value;
       else if (word === '--viewers') command.size.viewers = value;
       else if (word === '--seed') command.seed = value;

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type JournalRecord, messageOf } from '../lab/journal.ts';
 import { waitFor } from '../lab/wait.ts';
 import { addVerdicts, checkHistory, percentile, type Verdict } from './checker.ts';
+import { type Counters, describeCounters, leftBehind, takeCounters } from './counters.ts';
 import { createLines, type Lines } from './lines.ts';
 import { createProduction, type Production } from './production.ts';
 import { createRandom } from './random.ts';
@@ -38,6 +39,12 @@ export interface Outcome {
 const DRAIN_MS = 60_000;
 /** [LOG-5]: what runs on a host for viewers ends this long after the last one has left; with a little for looking. */
 const LEAVE_MS = 31_000;
+/** SSH connections without a channel end after 30 s; with a little for looking. */
+const IDLE_MS = 40_000;
+/** In the short form nobody waits for that, only for sockets that are just being closed. */
+const CLOSE_MS = 10_000;
+/** What an instance may have grown by when all is over, in MiB: heaps breathe, leaks go on. */
+const GROWN_MIB = 96;
 /** Keys that are meant to last: pinned host keys. */
 const MAY_LAST = /^tailwire:host-key:/;
 
@@ -55,6 +62,7 @@ export async function runScenario(options: RunOptions): Promise<Outcome> {
   const lines = new Map<string, Lines>(units.map((unit) => [unit, createLines()]));
   const remembered = new Map<string, JournalRecord[]>(units.map((unit) => [unit, []]));
   const productions: Production[] = [];
+  const kinds = new Map<string, number>();
   const linesOf = (unit: string) => lines.get(unit) ?? createLines();
 
   log(`${scenario.name}: ${scenario.title}`);
@@ -70,6 +78,7 @@ export async function runScenario(options: RunOptions): Promise<Outcome> {
       size,
       long: options.long,
       tookOver: (ms) => void takeOvers.push(...ms),
+      did: (kind) => void kinds.set(kind, (kinds.get(kind) ?? 0) + 1),
       note: (text) => void notes.push(text),
       violation: (text) => void violations.push(text),
       async remember() {
@@ -86,6 +95,7 @@ export async function runScenario(options: RunOptions): Promise<Outcome> {
       productions.push(await createProduction({ host, unit, rate, prefix: run, ...size }));
     }
     await scenario.prepare?.(stage);
+    const before = scenario.counters ? await takeCounters(rig) : null;
     const count = rig.instances.length;
     const viewers = Array.from({ length: size.viewers }, (_, n) =>
       makeViewer(n % count, units[Math.floor(n / count) % units.length]),
@@ -95,8 +105,14 @@ export async function runScenario(options: RunOptions): Promise<Outcome> {
     await calm(stage);
     const atRest = rig.instances.map((instance) => instance.rss());
 
-    const failed = await turns(stage, scenario, log).catch((error: unknown) => error ?? new Error('failed'));
-    if (failed) violations.push(failed instanceof Error ? failed.message : String(failed));
+    const peaks = [...atRest];
+    const done = await turns(stage, scenario, (line) => {
+      rig.instances.forEach((instance, n) => {
+        peaks[n] = Math.max(peaks[n] ?? 0, instance.rss());
+      });
+      log(line);
+    });
+    if (done.failure !== null) violations.push(done.failure);
 
     await Promise.all(productions.map((production) => production.stop()));
     await stage.remember();
@@ -133,20 +149,29 @@ export async function runScenario(options: RunOptions): Promise<Outcome> {
       notes.push(`${verdict.announcedGaps} gaps announced, ${verdict.announcedLines} lines in them`);
     const rss = rig.instances.map((instance) => instance.rss());
     notes.push(
-      `RSS ${rss.map((bytes, n) => `${mebibytes(atRest[n] ?? 0)}→${mebibytes(bytes)}`).join(' ')} MiB`,
+      `RSS ${rss.map((bytes, n) => `${mebibytes(atRest[n] ?? 0)}→${mebibytes(bytes)} (peak ${mebibytes(peaks[n] ?? 0)})`).join(' ')} MiB`,
     );
+    if (kinds.size > 0)
+      notes.push(`faults: ${[...kinds].map(([kind, times]) => `${kind} ${times}`).join(', ')}`);
     notes.push(`ownerships ${ownerships(rig)}`);
     const errors = describeErrors(audience.viewers);
     if (errors) notes.push(`errors seen: ${errors}`);
 
     audience.leave();
-    if (options.long || scenario.leaving) await quiet(lab, notes, violations);
+    if (options.long || scenario.leaving || before) await quiet(lab, notes, violations);
+    if (before) {
+      await settled(rig, before, options.long, notes, violations);
+      rig.instances.forEach((instance, n) => {
+        const grown = mebibytes(instance.rss() - (atRest[n] ?? 0));
+        if (grown > GROWN_MIB) violations.push(`${instance.name} has grown by ${grown} MiB`);
+      });
+    }
     const lasting = (await rig.lastingKeys()).filter((key) => !MAY_LAST.test(key));
     if (lasting.length > 0) violations.push(`keys without an end: ${lasting.join(' ')}`);
 
     return {
       scenario,
-      size,
+      size: { ...size, repeats: done.turns },
       lines: total,
       delivered: verdict.seen,
       verdict,
@@ -186,19 +211,53 @@ async function quiet(lab: Hosts, notes: string[], violations: string[]): Promise
   );
 }
 
+/** Waits until nothing is left of what the viewers and the faults brought along. */
+async function settled(
+  rig: Rig,
+  before: Counters,
+  long: boolean,
+  notes: string[],
+  violations: string[],
+): Promise<void> {
+  let after = before;
+  const probe = async () => {
+    after = await takeCounters(rig);
+    return leftBehind(before, after, { idle: long }).length === 0;
+  };
+  await waitFor('the end of all that was begun', probe, {
+    timeoutMs: long ? IDLE_MS : CLOSE_MS,
+    everyMs: 500,
+  }).catch(() => violations.push(`left behind: ${leftBehind(before, after, { idle: long }).join(', ')}`));
+  notes.push(`counters before and after: ${describeCounters(before, after)}`);
+}
+
 /** How often an instance became the owner of a stream, by the instances' own logs. */
 function ownerships(rig: Rig): number {
   const logs = rig.instances.map(({ logFile }) => readFileSync(logFile, 'utf8'));
   return logs.join('').split('stream is owned here').length - 1;
 }
 
-async function turns(stage: Stage, scenario: Scenario, log: (line: string) => void): Promise<void> {
-  for (let turn = 0; turn < stage.size.repeats; turn++) {
-    const started = performance.now();
-    await scenario.fault(stage, turn);
-    const seconds = ((performance.now() - started) / 1000).toFixed(1);
-    const rss = stage.rig.instances.map((instance) => mebibytes(instance.rss())).join(' ');
-    log(`  ${turn + 1}/${stage.size.repeats} in ${seconds} s, RSS ${rss} MiB`);
+/** Runs the faults. @returns how many there were, and what ended them early */
+async function turns(
+  stage: Stage,
+  scenario: Scenario,
+  log: (line: string) => void,
+): Promise<{ turns: number; failure: string | null }> {
+  const { repeats, minutes } = stage.size;
+  const until = minutes === undefined ? null : performance.now() + minutes * 60_000;
+  const isOver = (turn: number) => (until === null ? turn >= repeats : performance.now() > until);
+  let turn = 0;
+  try {
+    for (; !isOver(turn); turn++) {
+      const started = performance.now();
+      await scenario.fault(stage, turn);
+      const seconds = ((performance.now() - started) / 1000).toFixed(1);
+      const rss = stage.rig.instances.map((instance) => mebibytes(instance.rss())).join(' ');
+      log(`  ${turn + 1}/${until === null ? repeats : '?'} in ${seconds} s, RSS ${rss} MiB`);
+    }
+    return { turns: turn, failure: null };
+  } catch (error) {
+    return { turns: turn, failure: error instanceof Error ? error.message : String(error) };
   }
 }
 

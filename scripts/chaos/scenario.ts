@@ -6,6 +6,8 @@ import type { Audience, Viewer } from './viewers.ts';
 export interface Size {
   /** How often the fault happens. */
   repeats: number;
+  /** No further fault begins after so many minutes; without end unless told. */
+  minutes?: number;
   /** Lines a second, of all units together. */
   rate: number;
   viewers: number;
@@ -21,6 +23,8 @@ export interface Stage {
   readonly long: boolean;
   /** Adds times, in ms, from a fault to the first new line. */
   tookOver(ms: readonly number[]): void;
+  /** Says what the fault of this turn was, where a scenario has several kinds. */
+  did(kind: string): void;
   /** Adds a remark to the report. */
   note(text: string): void;
   /** Something that must not be. */
@@ -53,6 +57,8 @@ export interface Scenario {
   gaps?: boolean;
   /** The end of all remote processes after the last viewer is waited for in the short form too. */
   leaving?: boolean;
+  /** Everything that could pile up is counted before the viewers come and after they have left. */
+  counters?: boolean;
   /** Once, before the lines start. */
   prepare?(stage: Stage): Promise<void>;
   /** One fault, from a calm cluster to a calm cluster. */

@@ -16,6 +16,7 @@ import { r15Vacuum } from './r15-vacuum.ts';
 import { r16ManyUnits } from './r16-many-units.ts';
 import { r17Churn } from './r17-churn.ts';
 import { r18SlowReaders } from './r18-slow-readers.ts';
+import { soak } from './soak.ts';
 
 /** All scenarios, in the order of the fault catalogue. */
 export const SCENARIOS: readonly Scenario[] = [
@@ -36,4 +37,5 @@ export const SCENARIOS: readonly Scenario[] = [
   r17Churn,
   r18SlowReaders,
   ownerLeft,
+  soak,
 ];
