@@ -23,6 +23,8 @@ const DRAIN_SPREAD_MS = 3000;
  * that may wait: each is a process on the host and takes part of this process' time. A dashboard needs one or two.
  */
 const READS = { slots: 4, waiting: 32 };
+/** Time for `session_ended` to leave, in ms; what a client has not taken by then is thrown away [SIO-8: 1 s]. */
+const END_GRACE_MS = 300;
 /** Time for the drain notice to leave before the connection is cut, in ms. */
 const DRAIN_GRACE_MS = 200;
 
@@ -173,8 +175,15 @@ export function createGateway(deps: GatewayDeps): Gateway {
   function endHere(end: SessionEnd): void {
     for (const connection of [...(bySession.get(end.sessionId) ?? [])]) {
       connection.release();
-      connection.socket.emit('session_ended', { reason: end.reason });
-      connection.socket.disconnect(true);
+      const { socket } = connection;
+      const { conn } = socket;
+      socket.emit('session_ended', { reason: end.reason });
+      socket.disconnect(true);
+      // The engine itself would wait until all that lies ready has been taken.
+      setTimeout(() => {
+        conn.close(true);
+        (conn.transport as { socket?: { terminate(): void } }).socket?.terminate();
+      }, END_GRACE_MS).unref();
     }
   }
   const unlisten = bus.on('session_end', (end) => endHere(end as SessionEnd));

@@ -18,9 +18,10 @@ const CONNECTS_MAX = 10;
 /** The CONNECT packet of the Socket.IO protocol, v5. */
 const CONNECT = '0';
 
-/** `socket` is there for WebSocket alone. */
+/** `socket` is there for WebSocket alone, `closeTimeout` (ms, 30 s unless set) for polling. */
 interface EngineTransport {
   readonly socket?: { on(event: 'ping', listener: () => void): unknown; terminate(): void };
+  closeTimeout?: number;
 }
 
 /** The part of an Engine.IO connection that is watched here. */
@@ -54,11 +55,13 @@ function limitPulse(engineSocket: EngineSocket): void {
   });
 }
 
-/** Time for a client to answer the closing handshake, in ms; ws would wait 30 s for one that does not. */
+/** Time for a client to answer the closing handshake, or to poll for it, in ms; it would be 30 s for one that does not. */
 const CLOSE_TIMEOUT_MS = 2000;
 
 /** Ends the connection of a client that does not take part in closing it. */
 function limitClosing(engineSocket: EngineSocket): void {
+  if (engineSocket.transport.closeTimeout !== undefined)
+    engineSocket.transport.closeTimeout = CLOSE_TIMEOUT_MS;
   engineSocket.once('close', () => {
     const { socket } = engineSocket.transport;
     if (socket) setTimeout(() => socket.terminate(), CLOSE_TIMEOUT_MS).unref();
