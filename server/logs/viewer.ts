@@ -5,7 +5,7 @@ import type { LogFilter } from './filter.ts';
 import { cursorKey } from './journal/cursor.ts';
 import type { GapReason, ResumePoint } from './journal/resume.ts';
 import type { SharedEvent } from './shared-resume.ts';
-import { createChunk, type LogChunk, type Tail } from './tail.ts';
+import { createChunk, type LogChunk, type Tail, type TailItem } from './tail.ts';
 
 /** Where a viewer's lines go: an edge's connection, reduced to what a viewer needs. */
 export interface LogSink {
@@ -83,6 +83,8 @@ export function createViewer(deps: ViewerDeps): Viewer {
   /** The last line passed, shown or filtered out: its key, and its id, which is made only when a gap has to name it. */
   let lastKey: string | null = null;
   let lastId: () => string | null = () => null;
+  /** What a viewer without a position begins with, until it has taken it. */
+  let opening: LogChunk | null = null;
   let settle: { resolve(answer: { recovered: boolean }): void; reject(error: unknown): void };
   const started = new Promise<{ recovered: boolean }>((resolve, reject) => {
     settle = { resolve, reject };
@@ -106,6 +108,12 @@ export function createViewer(deps: ViewerDeps): Viewer {
     if (!entry) return;
     lastId = () => entry.id;
     lastKey = keyOf(entry);
+  }
+
+  /** Takes everything of an item as passed. */
+  function passedAll({ chunk, cursor }: Extract<TailItem, { kind: 'lines' }>): void {
+    lastId = () => chunk.entries().at(-1)?.id ?? null;
+    lastKey = cursor === null ? lastKey : cursorKey(cursor);
   }
 
   function show(entries: readonly LogEntry[]): void {
@@ -194,8 +202,16 @@ export function createViewer(deps: ViewerDeps): Viewer {
   /** The first lines of a viewer that does not resume. @returns the offset in the tail to go on from */
   async function firstLines(lines: number): Promise<number> {
     await tail.ready;
-    const held = tail.end() - tail.begin();
-    if (!filter && held >= lines && held > 0) return tail.end() - lines;
+    const from = tail.end() - lines;
+    if (!filter && from >= tail.begin() && tail.end() > tail.begin()) {
+      // It may come to read only when the tail has moved past its first lines: what stands above them is its position.
+      const above = tail.at(from - 1);
+      const first = tail.at(from);
+      if (above?.kind === 'lines' && from === above.offset + above.count) passedAll(above);
+      else if (above?.kind === 'lines') passed(above.chunk.entries()[from - 1 - above.offset]);
+      else if (first?.kind === 'lines') opening = first.chunk;
+      return from;
+    }
     // Who wants no old lines still needs the newest one, to know where the new ones begin.
     const entries = await persist(() => deps.recent(Math.max(1, lines), lines === 0 ? null : filter, signal));
     if (!entries || signal.aborted) return tail.end();
@@ -225,6 +241,10 @@ export function createViewer(deps: ViewerDeps): Viewer {
     while (!signal.aborted) {
       if (!(await drained())) return;
       if (offset < tail.begin()) {
+        if (lastKey === null && opening) show(opening.entries());
+        // A unit that had no line when the viewer began leaves it no position to catch up from.
+        else if (lastKey === null) sink.gap({ from: null, to: null, reason: 'slow_reader' });
+        opening = null;
         offset = await catchUp();
         continue;
       }
@@ -238,13 +258,12 @@ export function createViewer(deps: ViewerDeps): Viewer {
         const to = next?.kind === 'lines' ? (next.chunk.entries()[0]?.id ?? null) : null;
         sink.gap({ from: lastId(), to, reason: item.reason });
       } else if (!filter && offset === item.offset) {
-        const { chunk, cursor } = item;
-        sink.deliver(chunk);
-        lastId = () => chunk.entries().at(-1)?.id ?? null;
-        lastKey = cursor === null ? lastKey : cursorKey(cursor);
+        sink.deliver(item.chunk);
+        passedAll(item);
       } else {
         show(item.chunk.entries().slice(offset - item.offset));
       }
+      opening = null;
       offset = item.offset + item.count;
     }
   }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { createMemoryLeases, createMemoryStreams } from '../../../server/cluster/memory.ts';
+import type { StreamHead } from '../../../server/cluster/types.ts';
 import type { AppError } from '../../../server/core/errors.ts';
 import { encodeBatch } from '../../../server/logs/entry.ts';
 import { createLogStream, type LogStream, type ViewerSession } from '../../../server/logs/stream.ts';
@@ -116,21 +117,26 @@ describe('the stream of a unit on one instance', () => {
   async function ownElsewhere() {
     const lease = await leases.acquire(`log:${NAME}`);
     assert.ok(lease);
-    return {
+    let at: StreamHead = { epoch: '', seq: 0, cursor: null };
+    const elsewhere = {
+      /** Lines `from`..`to` as one batch. */
+      async append(from: number, to: number, padding = '') {
+        const message = (n: number) => `line ${n}${padding}`;
+        const entries = fakeEntries(span(from, to).map((n) => fakeRecord(n, { message: message(n) })));
+        const count = entries.length;
+        const cursor = fakeCursor(to);
+        const batch = { epoch: at.epoch, firstSeq: at.seq + 1, count, body: encodeBatch(entries), cursor };
+        assert.equal(await store.append(NAME, lease, batch), 'ok');
+        at = { ...at, seq: at.seq + count, cursor };
+      },
       async begin(epoch: string, from: number, to: number) {
         const head = await store.begin(NAME, lease, epoch);
         assert.ok(head !== 'fenced');
-        const entries = fakeEntries(span(from, to).map((n) => fakeRecord(n)));
-        const batch = {
-          epoch,
-          firstSeq: head.seq + 1,
-          count: entries.length,
-          body: encodeBatch(entries),
-          cursor: fakeCursor(to),
-        };
-        assert.equal(await store.append(NAME, lease, batch), 'ok');
+        at = head;
+        await elsewhere.append(from, to);
       },
     };
+    return elsewhere;
   }
 
   it('[LOG-4] clients that do not read while they catch up keep nobody else from catching up', async () => {
@@ -195,6 +201,30 @@ describe('the stream of a unit on one instance', () => {
     assert.ok(sink.got.length >= 20);
     assert.deepEqual(sink.got, span(301 - sink.got.length, 300));
   });
+
+  for (const tail of [0, 5, 10]) {
+    it(`[LOG-2] [LOG-4] a client that takes nothing at its start gets its ${tail} first lines and all behind them`, async () => {
+      const padding = ' '.padEnd(100_000, 'x');
+      journal.write(span(1, 10).map((n) => fakeRecord(n)));
+      const elsewhere = await ownElsewhere();
+      await elsewhere.begin('first', 1, 10);
+      open();
+      const watcher = view({ after: id(9) });
+      await until(() => watcher.sink.got.at(-1) === 10);
+      const slow = view({ tail }, { bytes: STUCK_BYTES });
+      await slow.viewer.started;
+      // More than an instance keeps of a stream.
+      for (let n = 11; n <= 80; n++) {
+        journal.write([fakeRecord(n, { message: `line ${n}${padding}` })]);
+        await elsewhere.append(n, n, padding);
+        await until(() => watcher.sink.got.at(-1) === n);
+      }
+      assert.deepEqual(slow.sink.got, []);
+      slow.sink.bytes = 0;
+      await until(() => slow.sink.got.at(-1) === 80);
+      assert.deepEqual(slow.sink.got, span(11 - tail, 80));
+    });
+  }
 
   it('[LOG-6] a login whose last viewer has left does not go on reading for others', async () => {
     writeLines(journal, 10);
