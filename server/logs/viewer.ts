@@ -199,6 +199,13 @@ export function createViewer(deps: ViewerDeps): Viewer {
     return tail.end();
   }
 
+  /** Whether the tail holds a gap at `offset` or behind it. */
+  function gapBehind(offset: number): boolean {
+    for (let item = tail.at(offset); item; item = tail.at(item.offset + item.count))
+      if (item.kind === 'gap') return true;
+    return false;
+  }
+
   /** The first lines of a viewer that does not resume. @returns the offset in the tail to go on from */
   async function firstLines(lines: number): Promise<number> {
     await tail.ready;
@@ -233,10 +240,11 @@ export function createViewer(deps: ViewerDeps): Viewer {
       lastKey = after.slice(8);
       await tail.ready;
       offset = await catchUp();
+      settle.resolve({ recovered: !gapBehind(offset) });
     } else {
       offset = await firstLines(deps.start.tail);
+      settle.resolve({ recovered: true });
     }
-    settle.resolve({ recovered: true });
 
     while (!signal.aborted) {
       if (!(await drained())) return;

@@ -226,6 +226,24 @@ describe('the stream of a unit on one instance', () => {
     });
   }
 
+  it('[SIO-4] a position in front of a gap that the instance knows of is not recovered', async () => {
+    writeLines(journal, 100);
+    const elsewhere = await ownElsewhere();
+    await elsewhere.begin('first', 1, 10);
+    open();
+    const watcher = view({ after: id(9) });
+    await until(() => watcher.sink.got.at(-1) === 10);
+    journal.vacuum(50);
+    await elsewhere.begin('second', 91, 100);
+    await until(() => watcher.sink.got.at(-1) === 100);
+    const back = view({ after: id(5) });
+    assert.deepEqual(await back.viewer.started, { recovered: false });
+    await until(() => back.sink.got.at(-1) === 100);
+    assert.deepEqual(back.sink.got, [...span(6, 10), ...span(51, 100)]);
+    assert.deepEqual(back.sink.gaps, ['journal_vacuumed']);
+    assert.deepEqual(await view({ after: id(60) }).viewer.started, { recovered: true });
+  });
+
   it('[LOG-6] a login whose last viewer has left does not go on reading for others', async () => {
     writeLines(journal, 10);
     open();
