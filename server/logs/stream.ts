@@ -10,7 +10,7 @@ import { recentEntries } from './history.ts';
 import type { JournalSource } from './journal/commands.ts';
 import type { JournalReader } from './journal/reader.ts';
 import type { JournalRecord } from './journal/record.ts';
-import { type ResumePoint, resumeJournal } from './journal/resume.ts';
+import { type ResumeEvent, type ResumePoint, resumeJournal } from './journal/resume.ts';
 import { ownStream } from './owner.ts';
 import type { PositionCodec } from './position.ts';
 import { createSemaphore } from './semaphore.ts';
@@ -88,8 +88,29 @@ export function createLogStream(deps: LogStreamDeps): LogStream {
     return session;
   }
 
-  const read = (point: ResumePoint, signal: AbortSignal) =>
-    resumeJournal(reader, requireLogin().target, { source, point }, signal);
+  /** Whether another login may do what the host has refused this one; it is not tried again soon. */
+  function othersMay(session: ViewerSession, error: unknown): boolean {
+    if (toAppError(error).code !== 'auth_failed') return false;
+    badLogins.set(session.id, Date.now() + BAD_LOGIN_MS);
+    return login() !== null;
+  }
+
+  /** Reads the journal behind a point, with the first login that the host takes. */
+  async function* read(point: ResumePoint, signal: AbortSignal): AsyncGenerator<ResumeEvent> {
+    for (;;) {
+      const session = requireLogin();
+      let begun = false;
+      try {
+        for await (const event of resumeJournal(reader, session.target, { source, point }, signal)) {
+          begun = true;
+          yield event;
+        }
+        return;
+      } catch (error) {
+        if (!othersMay(session, error) || begun) throw error;
+      }
+    }
+  }
 
   async function* readInTurn(point: ResumePoint, signal: AbortSignal) {
     const release = await catchUps.acquire(signal);
@@ -105,8 +126,16 @@ export function createLogStream(deps: LogStreamDeps): LogStream {
 
   /** The newest lines; unfiltered reads of viewers that come at the same time are one. */
   function recent(lines: number, filter: LogFilter | null, leaving: AbortSignal): Promise<LogEntry[]> {
-    const read = (signal: AbortSignal) =>
-      recentEntries({ reader, target: requireLogin().target, source, toEntries }, { lines, filter }, signal);
+    const read = async (signal: AbortSignal): Promise<LogEntry[]> => {
+      const session = requireLogin();
+      try {
+        const deps = { reader, target: session.target, source, toEntries };
+        return await recentEntries(deps, { lines, filter }, signal);
+      } catch (error) {
+        if (!othersMay(session, error)) throw error;
+        return read(signal);
+      }
+    };
     // It is this viewer's alone, and looks through much of the journal: it ends with the viewer.
     if (filter) return read(AbortSignal.any([stopping.signal, leaving]));
     const running = recents.get(lines);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createMemoryLeases, createMemoryStreams } from '../../../server/cluster/memory.ts';
 import type { StreamHead } from '../../../server/cluster/types.ts';
-import type { AppError } from '../../../server/core/errors.ts';
+import { AppError } from '../../../server/core/errors.ts';
 import { encodeBatch } from '../../../server/logs/entry.ts';
 import { createLogStream, type LogStream, type ViewerSession } from '../../../server/logs/stream.ts';
 import type { LogSink, Viewer, ViewerStart } from '../../../server/logs/viewer.ts';
@@ -69,6 +69,8 @@ describe('the stream of a unit on one instance', () => {
   /** Passwords that reads were made with, oldest first, and those of the follows that run. */
   let logins: string[];
   let following: string[];
+  /** A password that the host takes no more. */
+  let refused: string | null;
 
   beforeEach(() => {
     journal = createFakeJournal({ chunk: 10 });
@@ -76,6 +78,7 @@ describe('the stream of a unit on one instance', () => {
     leases = createMemoryLeases();
     logins = [];
     following = [];
+    refused = null;
   });
   afterEach(() => stream.stop());
 
@@ -93,6 +96,7 @@ describe('the stream of a unit on one instance', () => {
           const { credential } = target;
           const login = credential.method === 'password' ? credential.password : '';
           logins.push(login);
+          if (login === refused) throw new AppError('auth_failed');
           if (query.follow) following.push(login);
           try {
             yield* journal.reader.read(target, query, signal);
@@ -259,15 +263,39 @@ describe('the stream of a unit on one instance', () => {
     assert.deepEqual(following, ['password of second']);
   });
 
+  it('[LOG-6] [LOG-2] a login that the host takes no more keeps nobody with another one from old lines', async () => {
+    writeLines(journal, 1000);
+    const elsewhere = await ownElsewhere();
+    await elsewhere.begin('first', 901, 910);
+    open();
+    refused = 'password of first';
+    view({ tail: 1 }, { session: 'first' });
+    const live = view({ tail: 1 }, { session: 'second' });
+    await until(() => live.sink.got.at(-1) === 910);
+    const back = view({ after: id(500) }, { session: 'second' });
+    const fresh = view({ tail: 100 }, { session: 'second' });
+    assert.deepEqual(await back.viewer.started, { recovered: true });
+    await fresh.viewer.started;
+    const tries = () => logins.filter((login) => login === refused).length;
+    const before = tries();
+    await elsewhere.begin('second', 991, 1000);
+    for (const { sink } of [live, back, fresh]) await until(() => sink.got.at(-1) === 1000);
+    assert.deepEqual(live.sink.got, span(910, 1000));
+    assert.deepEqual(back.sink.got, span(501, 1000));
+    assert.deepEqual(fresh.sink.got, span(901, 1000));
+    assert.deepEqual([...live.sink.failures, ...back.sink.failures, ...fresh.sink.failures], []);
+    assert.ok(before > 0);
+    assert.equal(tries(), before);
+  });
+
   it('[LOG-5] a page that is loaded again within the linger time costs no second reader', async () => {
     writeLines(journal, 10);
     open();
     const first = view({ tail: 1 });
     await until(() => following.length === 1);
-    const reads = logins.length;
     first.viewer.stop();
     const second = view({ tail: 1 });
     await until(() => second.sink.got.length === 1);
-    assert.equal(logins.length, reads);
+    assert.equal(journal.queries.filter(({ follow }) => follow).length, 1);
   });
 });
