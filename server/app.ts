@@ -214,6 +214,7 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
     logger,
   });
   lifecycle.add('session watch', watch);
+  redis?.onUp(watch.check);
   const gateway = createGateway({
     logger,
     units: config.allowedUnits,

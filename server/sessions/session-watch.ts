@@ -30,6 +30,8 @@ export interface SessionWatch extends Stoppable {
   expiresAt(sessionId: string): number | null;
   /** Sessions watched now. */
   size(): number;
+  /** Looks at once: the store is back, and a session that it lost refuses whoever comes before it is put back. */
+  check(): void;
 }
 
 /**
@@ -53,12 +55,16 @@ export function createSessionWatch(deps: {
   const { store, onEnd, maxAgeMs, logger, now = Date.now, pollMs = POLL } = deps;
   const watched = new Map<string, Watched>();
   let timer: NodeJS.Timeout | undefined;
+  let polling = false;
+  let again = false;
   let round: Promise<void> = Promise.resolve();
   let stopped = false;
 
   function schedule(delayMs: number): void {
     timer = setTimeout(() => {
       const started = performance.now();
+      polling = true;
+      again = false;
       round = poll()
         .catch((error: unknown) => {
           // While the store is away nothing is decided; the next poll asks again.
@@ -67,7 +73,9 @@ export function createSessionWatch(deps: {
           }
         })
         .finally(() => {
-          if (!stopped) schedule(Math.max(20, pollMs - (performance.now() - started)));
+          polling = false;
+          const rest = again ? 0 : pollMs - (performance.now() - started);
+          if (!stopped) schedule(Math.max(20, rest));
         });
     }, delayMs).unref();
   }
@@ -148,6 +156,12 @@ export function createSessionWatch(deps: {
     },
     expiresAt: (sessionId) => watched.get(sessionId)?.expiresAt ?? null,
     size: () => watched.size,
+    check() {
+      again = true;
+      if (polling || stopped) return;
+      clearTimeout(timer);
+      schedule(0);
+    },
     async stop() {
       stopped = true;
       clearTimeout(timer);

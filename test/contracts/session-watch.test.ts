@@ -181,6 +181,28 @@ describe('session watch over redis', function () {
     await within1s(() => assert.deepEqual(reasons(), [['logout'], ['logout']]));
   });
 
+  it('[SES-7] puts sessions back as soon as Redis is back, not with the next look', async () => {
+    const [first] = instances;
+    assert.ok(first);
+    const { token, session } = await first.store.create(target);
+    const watch = createSessionWatch({
+      store: first.store,
+      maxAgeMs: MAX_AGE,
+      logger: createRecordLogger(),
+      onEnd: () => {},
+      pollMs: 60_000,
+    });
+    watch.register(token, session);
+    first.redis.onUp(watch.check);
+    await server.cli('FLUSHALL');
+    await server.kill();
+    await until(() => !first.redis.isUp(), 5000);
+    await server.restart();
+    await until(() => first.redis.isUp(), 10_000);
+    await until(async () => (await first.store.get(token).catch(() => null)) !== null, 1000);
+    await watch.stop();
+  });
+
   it('[SIO-8] sees a logout that happened while it could not reach Redis', async () => {
     const { plain } = await connect();
     server.freeze();
