@@ -1,6 +1,7 @@
 import closeWithGrace from 'close-with-grace';
 import type { Config, ConfigResult } from './config.ts';
 import { SettingError } from './core/errors.ts';
+import { foreignOwner } from './core/foreign-code.ts';
 import { createLogger } from './core/logger.ts';
 import type { Logger, Stoppable } from './core/types.ts';
 
@@ -16,8 +17,11 @@ export type CreateApp = (config: Config, logger: Logger) => Promise<App>;
 
 /** Longest orderly stop, in ms; then the process ends anyway: [RUN-5] allows 10 s in all. */
 const STOP_TIMEOUT_MS = 9_500;
+/** Errors that nothing caught: most of them stop us, see `runProcess`. */
+const FAULTS = ['uncaughtException', 'unhandledRejection'] as const;
 /** Events of close-with-grace that do not stop us: faults that JavaScript cannot handle safely, the end of all work, SIGHUP. */
 const NOT_HANDLED = [
+  ...FAULTS,
   'SIGHUP',
   'SIGILL',
   'SIGTRAP',
@@ -32,7 +36,8 @@ const NOT_HANDLED = [
 /**
  * The life of the server's process [RUN-4] [RUN-5]: complains about every faulty variable at once, starts, says when it
  * is ready, stops in order on SIGTERM and SIGINT with exit code 0, at once with code 1 on a second one. SIGHUP has the TLS
- * files read anew and never ends it. An error that nothing caught is logged and ends the process in order with code 1.
+ * files read anew and never ends it. An error that nothing caught is logged and ends the process in order with code 1;
+ * where it comes from a room handler of the user's, it is only logged [WS-2].
  */
 export async function runProcess(settings: ConfigResult, createApp: CreateApp): Promise<void> {
   if (!settings.ok) {
@@ -44,7 +49,8 @@ export async function runProcess(settings: ConfigResult, createApp: CreateApp): 
   const { config } = settings;
   const logger = createLogger({ level: config.logLevel, format: config.logFormat });
   let app: App | undefined;
-  let startFailed = false;
+  let failed = false;
+  let stopping = false;
 
   const closing = closeWithGrace(
     {
@@ -53,15 +59,30 @@ export async function runProcess(settings: ConfigResult, createApp: CreateApp): 
       logger: { error: (error: unknown) => logger.error('Stopping failed', { error }) },
       onTimeout: (ms) => logger.error('Stopping took too long', { ms }),
       onSecondSignal: (signal) => logger.warn('Stopping at once', { signal }),
-      onSecondError: (error) => logger.error('Stopping at once', { error }),
     },
-    async ({ signal, err }) => {
-      if (err) logger.error('Nothing caught this error; stopping', { error: err });
-      else if (signal) logger.info('Stopping', { signal });
+    async ({ signal }) => {
+      stopping = true;
+      if (signal) logger.info('Stopping', { signal });
       await app?.stop();
-      if (startFailed) process.exit(1);
+      if (failed) process.exit(1);
     },
   );
+
+  function fail(error: unknown): void {
+    const room = foreignOwner();
+    if (room !== undefined) {
+      logger.error('room handler left an error that nothing caught', { room, error });
+      return;
+    }
+    if (stopping) {
+      logger.error('Stopping at once', { error });
+      process.exit(1);
+    }
+    logger.error('Nothing caught this error; stopping', { error });
+    failed = true;
+    closing.close();
+  }
+  for (const event of FAULTS) process.on(event, fail);
 
   // Where the terminal has gone, the line of the log cannot be written, which ends the process as any other error.
   process.on('SIGHUP', () => {
@@ -78,7 +99,7 @@ export async function runProcess(settings: ConfigResult, createApp: CreateApp): 
     const reason = error instanceof SettingError ? error.message : listenProblem(error, config);
     if (reason === null) logger.error('Tailwire cannot start', { error });
     else process.stderr.write(`Tailwire cannot start: ${reason}\n`);
-    startFailed = true;
+    failed = true;
     closing.close();
   }
 }

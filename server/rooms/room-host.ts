@@ -64,8 +64,8 @@ export function createRoomHost(deps: RoomHostDeps): RoomHost {
   let stopped: Promise<void> | undefined;
   let figures: { at: number; value: Promise<Record<string, unknown>> } | undefined;
 
-  for (const { room, handler } of deps.handlers) {
-    const hooks = createHooks(handler, { room, ...hookDeps });
+  for (const { room, handler, foreign } of deps.handlers) {
+    const hooks = createHooks(handler, { room, foreign, ...hookDeps });
     byRoom.set(room, hooks);
     clients.set(room, new Set());
     if (hooks.historyLength > 0) hub.keepHistory(room, hooks.historyLength);

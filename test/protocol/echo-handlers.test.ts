@@ -86,6 +86,7 @@ const FILES = {
       getWelcomeMessage() { return null; }
       getRoutes() { return [{ method: 'GET', path: '/', open: true, handler: () => ({ body: seen }) }]; }
     }`,
+  'stats.mjs': 'export default class { getRoomStats() { return { huge: 1n }; } }',
   'syntax.mjs': 'export default class {',
 };
 
@@ -253,6 +254,13 @@ describe('room handlers of ROOMS_DIR', () => {
     await a.close();
     b.send({ content: 'still here' });
     await until(() => contents(c).includes('still here'));
+  });
+
+  it('[HTTP-1] [WS-2] figures of a room that are no JSON do not break /health', async () => {
+    const { status, text } = await get('/health');
+    assert.equal(status, 200);
+    const { roomStats } = JSON.parse(text) as { roomStats: Record<string, unknown> };
+    assert.deepEqual([roomStats.stats, roomStats.chat], [null, { clients: 0 }]);
   });
 
   it('[WS-2] nobody comes in by an error of the handler', async () => {

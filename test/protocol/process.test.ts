@@ -6,7 +6,10 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
+import { HMAC_SECRET, isType, roomToken } from '../support/echo.ts';
+import { makeRoomsDir } from '../support/rooms-dir.ts';
 import { until } from '../support/until.ts';
+import { openSocket } from '../support/websocket.ts';
 
 /** A started process, with all it has printed so far. */
 interface Started {
@@ -138,6 +141,34 @@ describe('process', () => {
     assert.equal(await run.exit, 1);
     assert.match(run.output(), /crash of the test/);
     assert.match(run.output(), /^stop called$/m);
+  });
+
+  it('[WS-2] an error that a room handler leaves behind is logged and ends nothing', async () => {
+    const handler = `setTimeout(() => { throw new Error('of the module'); });
+      export default class {
+        requiresAuth = false;
+        onJoin() { setTimeout(() => { throw new Error('of a timer'); }); }
+        onMessage() { void Promise.reject(new Error('of a promise')); }
+        getRoutes() {
+          const handler = () => void (async () => { throw new Error('of a route'); })();
+          return [{ method: 'GET', path: '/go', open: true, handler }];
+        }
+      }`;
+    const env = { EMBEDDED: '1', HMAC_SECRET, ROOMS_DIR: makeRoomsDir({ 'careless.mjs': handler }) };
+    const run = start(env, 'server/main.ts');
+    const url = await run.ready();
+    const socket = await openSocket(`${url}/careless?token=${roomToken('careless')}`);
+    const other = await openSocket(`${url}/chat?token=${roomToken('chat')}`);
+    await socket.next(isType('welcome'));
+    socket.send({ content: 1 });
+    await fetch(`${url}/careless/go`);
+    for (const what of ['of the module', 'of a timer', 'of a promise', 'of a route'])
+      await until(() => run.output().includes(`"${what}"`), 5000);
+    other.send({ type: 'keepalive' });
+    await other.next(isType('ack'));
+    assert.equal(socket.closed, null);
+    run.child.kill('SIGTERM');
+    assert.equal(await run.exit, 0);
   });
 
   it('says what to do about a port in use', async () => {

@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { runForeign } from '../../core/foreign-code.ts';
 import type { Logger } from '../../core/types.ts';
 import { isReservedPath } from '../reserved-names.ts';
 import { isReserved, isRoomName } from '../room-name.ts';
@@ -21,6 +22,8 @@ export interface LoadedHandler {
   handler: AnyHandler;
   /** Where it comes from, for the log. */
   file: string;
+  /** Whether it is the user's and not ours. */
+  foreign: boolean;
 }
 
 /** Whether a file may be a handler's module: declarations, maps and tests lie beside compiled ones. */
@@ -68,7 +71,7 @@ function pickClass(module: Record<string, unknown>): new (room: string) => AnyHa
   ) => AnyHandler;
 }
 
-async function load(file: string, folder: string | null): Promise<LoadedHandler> {
+async function load(file: string, folder: string | null): Promise<Omit<LoadedHandler, 'foreign'>> {
   const module = (await within(import(pathToFileURL(file).href), LOAD_MS, 'loading')) as Record<
     string,
     unknown
@@ -93,6 +96,7 @@ export async function discoverHandlers(deps: {
   const { logger } = deps;
   const byRoom = new Map<string, LoadedHandler & { dir: string }>();
   for (const dir of deps.dirs.map((one) => path.resolve(one))) {
+    const foreign = dir !== path.resolve(BUILT_IN_DIR);
     const modules = await listModules(dir).catch((error: unknown) => {
       logger.error('Room handlers not read', { dir, reason: String(error) });
       return [];
@@ -100,16 +104,17 @@ export async function discoverHandlers(deps: {
     if (modules.length > HANDLERS_MAX) logger.error('Too many room handlers', { dir, most: HANDLERS_MAX });
     for (const { file, folder } of modules.slice(0, HANDLERS_MAX)) {
       try {
-        const loaded = await load(file, folder);
+        const work = () => load(file, folder);
+        const loaded = await (foreign ? runForeign(file, work) : work());
         const known = byRoom.get(loaded.room);
         if (known?.dir === dir)
           throw new Error(`the room ${loaded.room} has a handler already: ${known.file}`);
         if (known) logger.info('Room handler replaced', { room: loaded.room, file });
-        byRoom.set(loaded.room, { ...loaded, dir });
+        byRoom.set(loaded.room, { ...loaded, foreign, dir });
       } catch (error) {
         logger.error('Room handler left out', { file, reason: String(error), error });
       }
     }
   }
-  return [...byRoom.values()].map(({ room, handler, file }) => ({ room, handler, file }));
+  return [...byRoom.values()].map(({ dir: _dir, ...loaded }) => loaded);
 }

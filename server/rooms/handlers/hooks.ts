@@ -1,4 +1,5 @@
 import { AppError } from '../../core/errors.ts';
+import { runForeign } from '../../core/foreign-code.ts';
 import type { Logger } from '../../core/types.ts';
 import { BaseRoomHandler } from './base-room-handler.ts';
 import type {
@@ -101,13 +102,17 @@ export async function within<T>(work: T | Promise<T>, ms: number, what: string):
   }
 }
 
-/** Wraps a handler. What it leaves out is as in `BaseRoomHandler`. */
+/**
+ * Wraps a handler. What it leaves out is as in `BaseRoomHandler`.
+ * @param deps.foreign it is the user's: what goes wrong behind the back of its hooks must not end the process either
+ */
 export function createHooks(
   handler: AnyHandler,
-  deps: { room: string; logger: Logger; hookMs?: number },
+  deps: { room: string; logger: Logger; foreign?: boolean; hookMs?: number },
 ): RoomHooks {
-  const { room, logger, hookMs = HOOK_MS } = deps;
+  const { room, logger, foreign = false, hookMs = HOOK_MS } = deps;
   const base = new BaseRoomHandler(room);
+  const run = <T>(work: () => T): T => (foreign ? runForeign(room, work) : work());
 
   function failed(hook: string, error: unknown): void {
     const cause = error instanceof AppError && error.code === 'internal' ? (error.cause ?? error) : error;
@@ -123,7 +128,7 @@ export function createHooks(
     const owner = typeof handler[hook] === 'function' ? handler : base;
     const method = owner[hook] as ((...args: unknown[]) => unknown) | undefined;
     try {
-      const work: unknown = method?.apply(owner, args);
+      const work: unknown = run(() => method?.apply(owner, args));
       // A thenable of another realm or library counts as a promise, too.
       const isLate = typeof work === 'object' && work !== null && 'then' in work;
       return await within(isLate ? Promise.resolve(work) : work, hookMs, hook);
@@ -211,13 +216,26 @@ export function createHooks(
       return processed(payload, await call('onHttpPost', payload));
     },
     welcome: (socket, history) => attempt(null, 'getWelcomeMessage', socket, { history }),
-    stats: (clients) => attempt(null, 'getRoomStats', clients),
+    async stats(clients) {
+      const value = await attempt(null, 'getRoomStats', clients);
+      try {
+        // What is no JSON would break the whole of /health.
+        return JSON.parse(JSON.stringify(value) ?? 'null') as unknown;
+      } catch (error) {
+        failed('getRoomStats', error);
+        return null;
+      }
+    },
     heartbeat: () => void attempt(null, 'onHeartbeat'),
     routes() {
       try {
-        const routes: unknown = handler.getRoutes?.() ?? base.getRoutes();
-        if (Array.isArray(routes)) return routes as RoomRoute[];
-        throw new Error('not an array');
+        const routes: unknown = run(() => handler.getRoutes?.()) ?? base.getRoutes();
+        if (!Array.isArray(routes)) throw new Error('not an array');
+        return (routes as RoomRoute[]).map((route) =>
+          typeof route?.handler === 'function'
+            ? { ...route, handler: (request) => run(() => route.handler(request)) }
+            : route,
+        );
       } catch (error) {
         failed('getRoutes', error);
         return [];
