@@ -137,6 +137,21 @@ for (const instances of [1, 2]) {
       a.socket.disconnect();
     });
 
+    it('[SIO-10] a token may be shown with every join, and each of many rooms may have its own', async () => {
+      const a = await connect(one);
+      const token = await jwts.issue({ userId: 'u', role: 'agent' });
+      const rooms = Array.from({ length: 40 }, (_, n) => `many.${n}`);
+      const all = [
+        ...rooms.map((room) => a.ask('join_room', { room, token })),
+        ...rooms.map((room) => a.ask('join_room', { room: `own.${room}`, token: roomToken(`own.${room}`) })),
+      ];
+      assert.deepEqual(
+        (await Promise.all(all)).filter(({ ok }) => !ok),
+        [],
+      );
+      a.socket.disconnect();
+    });
+
     it('[SIO-10] a valid token keeps an unauthenticated socket alive, and only until it expires', async () => {
       const [kept, left] = [await connect(one), await connect(one)];
       await kept.ask('join_room', { room: 'alive', token: roomToken('alive', 'c', 2) });

@@ -7,10 +7,11 @@ import type { Handler } from './types.ts';
 /** `join_room` [SIO-10]. A valid token counts for the connection from here on, also where it does not open this room. */
 export const joinRoom: Handler<z.output<typeof joinRoomSchema>> = async (deps, connection, request) => {
   const room = checkRoomName(request.room);
-  const known = request.token ? await deps.grants.read(request.token) : null;
+  const { token } = request;
+  const grant = token ? await deps.grants.read(token) : null;
   if (!connection.socket.connected) return {};
-  if (known) connection.member.rights.add(known);
-  requireRoomRight(deps, connection, (grant) => grant.mayJoin(room));
+  if (token && grant) connection.member.rights.add(token, grant);
+  requireRoomRight(deps, connection, (one) => one.mayJoin(room));
   if (request.after) return deps.hub.resume(room, connection.member, request.after);
   deps.hub.join(room, connection.member);
   return {};
