@@ -29,8 +29,9 @@ export interface MbHeader {
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
-/** Semantic Versioning 2.0.0, core and pre-release, with bounded parts. */
-const VERSION = /^(?:0|[1-9]\d{0,8})\.(?:0|[1-9]\d{0,8})\.(?:0|[1-9]\d{0,8})(?:-[0-9A-Za-z.-]{1,64})?$/;
+/** Semantic Versioning 2.0.0 with bounded parts. */
+const VERSION =
+  /^(?:0|[1-9]\d{0,8})\.(?:0|[1-9]\d{0,8})\.(?:0|[1-9]\d{0,8})(?:-[0-9A-Za-z.-]{1,64})?(?:\+[0-9A-Za-z.-]{1,64})?$/;
 const TIMEOUT = /^[1-9]\d{0,6}$/;
 
 const isUuid = (text: string | undefined): text is string => text !== undefined && UUID.test(text);
@@ -52,7 +53,7 @@ export type MbHeaderFault =
   | 'timeout';
 
 /**
- * Reads a header line. Ids come back in lower case (RFC 9562 section 4). A fifth and last field of digits is taken as the
+ * Reads a header line. Ids come back as they were written; in either case they are the same (RFC 9562 section 4). A fifth and last field of digits is taken as the
  * time-out, for clients that leave the parent out.
  */
 export function parseMbHeader(
@@ -76,8 +77,8 @@ export function parseMbHeader(
       action: known,
       topic: unescapeTopic(topic),
       version,
-      ...(id === '' ? {} : { requestId: id.toLowerCase() }),
-      ...(parent === '' ? {} : { parentRequestId: parent.toLowerCase() }),
+      ...(id === '' ? {} : { requestId: id }),
+      ...(parent === '' ? {} : { parentRequestId: parent }),
       ...(time === '' ? {} : { timeout: Number(time) }),
     },
   };
@@ -87,7 +88,7 @@ export function parseMbHeader(
 export function salvageMbHeader(line: string): { requestId: string; topic: string } | null {
   const [, topic = '', , requestId] = line.slice(0, MB_HEADER_MAX).split(':', 4);
   if (!isUuid(requestId)) return null;
-  return { requestId: requestId.toLowerCase(), topic: unescapeTopic(topic) || MB_ERROR };
+  return { requestId, topic: unescapeTopic(topic) || MB_ERROR };
 }
 
 /** The header line of a message, without the line feed. */

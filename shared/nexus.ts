@@ -15,7 +15,7 @@ const channel = z.string();
 export const nexusRequestSchema = z.discriminatedUnion('action', [
   z.object({ action: z.literal('subscribe'), channel, filters: filtersSchema.nullish() }),
   z.object({ action: z.literal('unsubscribe'), channel }),
-  z.object({ action: z.literal('publish'), channel, payload: z.unknown() }),
+  z.object({ action: z.literal('publish'), channel, payload: z.unknown().optional() }),
   z.object({ action: z.literal('ping') }),
 ]);
 export type NexusRequest = z.input<typeof nexusRequestSchema>;

@@ -89,7 +89,8 @@ async function judge(response: Response): Promise<KeyVerdict> {
     await response.body?.cancel();
     throw new Unusable(`status ${status}`);
   }
-  const isJson = JSON_TYPE.test(response.headers.get('content-type') ?? '');
+  // Without a type the body says what it is (RFC 9110 section 8.3).
+  const isJson = JSON_TYPE.test(response.headers.get('content-type') ?? 'application/json');
   if (!isJson) await response.body?.cancel();
   if (!isJson && !refused) throw new Unusable('not JSON');
   const body = isJson ? await readBody(response) : '{}';

@@ -7,10 +7,13 @@ const PROTOCOLS_MAX = 16;
 
 /** Takes an upgrade request apart; null where its target is malformed. */
 export function readUpgradeRequest(request: IncomingMessage, trust: ProxyTrust): UpgradeRequest | null {
-  const [target = '/', query = ''] = (request.url ?? '/').split('?', 2);
+  const url = request.url ?? '/';
+  // A query may hold further question marks (RFC 3986 section 3.4).
+  const end = url.indexOf('?');
+  const query = end < 0 ? '' : url.slice(end + 1);
   let path: string;
   try {
-    path = decodeURIComponent(target);
+    path = decodeURIComponent(end < 0 ? url : url.slice(0, end));
   } catch {
     return null;
   }

@@ -92,7 +92,7 @@ describe('key validation', () => {
       json(`${JSON.stringify(success)}x`),
       json(''),
       json(`{"V2_Authentication":"success","deep":${'['.repeat(1000)}${']'.repeat(1000)}}`),
-      (_query, response) => response.end(JSON.stringify(success)),
+      (_query, response) => response.end('success'),
       (_query, response) =>
         response.writeHead(200, { 'content-type': 'text/html' }).end(JSON.stringify(success)),
       (_query, response) => response.writeHead(204).end(),
@@ -113,6 +113,27 @@ describe('key validation', () => {
         await until(async () => (await validate(socket, `good-${key++}`)).success);
       }
     }
+  });
+
+  it('[WS-3] an answer without a content type is read as JSON', async () => {
+    const socket = await connect();
+    service.answer = (_query, response) => response.end('{"V2_Authentication":"success"}');
+    assert.equal((await validate(socket, 'untyped')).success, true);
+    service.answer = (_query, response) => response.end('{"V2_Authentication":"failed"}');
+    assert.deepEqual((await validate(socket, 'untyped no')).reason, 'rejected');
+    service.answer = honest;
+  });
+
+  it('[WS-3] a question mark in a key is part of it', async () => {
+    const socket = await openSocket(`${server.url}/?serviceId=s&hwid=h&key=good?no`);
+    let asked: string | null = null;
+    service.answer = (query, response, request) => {
+      asked = query.get('key');
+      honest(query, response, request);
+    };
+    await validate(socket);
+    assert.equal(asked, 'good?no');
+    service.answer = honest;
   });
 
   it('[WS-3] redirects are not followed: the key goes to nobody else', async () => {

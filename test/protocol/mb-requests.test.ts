@@ -42,6 +42,18 @@ describeMb('requests over the Message Broker', (rig) => {
     for (const count of given2) assert.ok(count > 0, given2.join());
   });
 
+  it('[WS-4] ids are the same in either case, and the answer names the requester as it wrote itself', async () => {
+    const [requester, responder] = [await rig.connect(rig.one), await rig.connect(rig.two)];
+    responder.serve(() => 'done');
+    await responder.subscribe('case', 'request');
+    const id = randomUUID().toUpperCase();
+    const answer = await requester.ask('case', {}, { requestId: id });
+    assert.equal(answer.header.parentRequestId, id);
+    assert.equal(answer.payload, 'done');
+    const other = randomUUID().toUpperCase();
+    assert.equal(errorCode(await requester.ask('system.nothing', {}, { requestId: other })), 'not_found');
+  });
+
   it('[WS-4] a subscriber that has just said so is found from everywhere', async () => {
     const requester = await rig.connect(rig.one);
     for (let n = 0; n < 20; n += 1) {

@@ -172,7 +172,7 @@ describeMb('the Message Broker', (rig) => {
       client.socket.ws.send(text);
       const { header, payload } = await client.next(() => true);
       assert.equal((payload as { code: string }).code, code, text);
-      assert.deepEqual([header.action, header.parentRequestId], ['response', id], text);
+      assert.deepEqual([header.action, header.parentRequestId], ['response', text.split(/[:\n]/)[3]], text);
     }
     client.socket.ws.send('publish:p:1.0.0\n{"__proto__":{"polluted":1}}');
     await client.ask('system.heartbeat');

@@ -130,6 +130,20 @@ for (const instances of [1, 2]) {
       await Promise.all([publisher.close(), reader.close()]);
     });
 
+    it('[WS-1] a filter by the name of the prototype filters as any other, and a payload may be missing', async () => {
+      const [publisher, reader] = await Promise.all([connect(one), connect(two)]);
+      reader.send('{"action":"subscribe","channel":"proto","filters":{"__proto__":1}}');
+      const subscribed = await reader.next(type('subscribed'));
+      assert.equal(JSON.stringify(subscribed.filters), '{"__proto__":1}');
+      for (const payload of ['{"n":1}', '{"__proto__":2}', '{"__proto__":1,"n":2}'])
+        publisher.send(`{"action":"publish","channel":"proto","payload":${payload}}`);
+      assert.equal(((await reader.next(type('message'))).data as { n: number }).n, 2);
+      await subscribe(reader, 'bare');
+      publisher.send({ action: 'publish', channel: 'bare' });
+      assert.equal((await reader.next(type('message'))).data, null);
+      await Promise.all([publisher.close(), reader.close()]);
+    });
+
     it('[WS-1] after unsubscribing nothing comes any more', async () => {
       const [publisher, reader] = await Promise.all([connect(one), connect(two)]);
       await subscribe(reader, 'a');

@@ -78,7 +78,11 @@ describe('the header of the Message Broker', () => {
     assert.deepEqual(read('publish:a.b:1.0.0'), { action: 'publish', ...base });
     assert.deepEqual(read(`publish:a.b:1.0.0:${ID}`), { action: 'publish', ...base, requestId: ID });
     const request = { action: 'request', ...base, requestId: ID };
-    assert.deepEqual(read(`request:a.b:1.0.0:${ID.toUpperCase()}`), request);
+    // In the sender's own spelling, for answers that it will know again.
+    const upper = ID.toUpperCase();
+    assert.deepEqual(read(`request:a.b:1.0.0:${upper}`), { ...request, requestId: upper });
+    const built = { ...base, version: '1.0.0-rc.1+build.5' };
+    assert.deepEqual(read('publish:a.b:1.0.0-rc.1+build.5'), { action: 'publish', ...built });
     const full = { ...request, parentRequestId: PARENT, timeout: 2000 };
     assert.deepEqual(read(`request:a.b:1.0.0:${ID}:${PARENT}:2000`), full);
     assert.deepEqual(read(`request:a.b:1.0.0:${ID}::2000`), { ...request, timeout: 2000 });

@@ -30,7 +30,7 @@ export function requireBearer(req: Request, res: Response): string {
 }
 
 export function roomRequest(req: Request): RoomRequest {
-  const query = new URLSearchParams(req.originalUrl.split('?', 2)[1] ?? '');
+  const query = new URLSearchParams(/\?.*/s.exec(req.originalUrl)?.[0] ?? '');
   return { path: req.path, query, headers: req.headers };
 }
 

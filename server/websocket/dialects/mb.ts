@@ -180,7 +180,9 @@ export function createMbDialect(deps: { hub: Hub; requests: Requests; jwts: Jwts
         parentRequestId: parentId,
         timeout: timeoutMs = MB_TIMEOUT_MS,
       } = header;
-      const answer = await requests.request({ origin: connection.id, id, parentId, topic, json, timeoutMs });
+      const known = { origin: connection.id, id: id.toLowerCase(), parentId };
+      const answer = await requests.request({ ...known, topic, json, timeoutMs });
+      // Its id in its own spelling: clients look for the very text that they sent.
       if (answer) respond({ topic, requestId: id }, answer.json, as, answer.id);
     }
 
@@ -189,7 +191,7 @@ export function createMbDialect(deps: { hub: Hub; requests: Requests; jwts: Jwts
       const { header, json, payload } = message;
       const { topic, requestId = '', parentRequestId = '' } = header;
       if (header.action === 'response') {
-        requests.answer(connection.id, parentRequestId, { id: requestId, json });
+        requests.answer(connection.id, parentRequestId.toLowerCase(), { id: requestId, json });
         return undefined;
       }
       if (header.action === 'request' && isReserved(topic)) {

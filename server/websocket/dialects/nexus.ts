@@ -57,10 +57,11 @@ export function createNexusDialect(deps: { hub: Hub; jwts: Jwts | null }): Diale
       answer({ type: 'subscribed', channel, ...(filters === undefined ? {} : { filters }) });
     }
 
-    function handle(request: NexusRequest): void {
+    /** @param raw the request as it was parsed: a schema leaves fields like `__proto__` out, and a filter has to filter */
+    function handle(request: NexusRequest, raw: { filters?: Filters }): void {
       switch (request.action) {
         case 'subscribe':
-          subscribe(request.channel, request.filters);
+          subscribe(request.channel, raw.filters);
           break;
         case 'unsubscribe':
           subscriptions.delete(request.channel);
@@ -87,7 +88,7 @@ export function createNexusDialect(deps: { hub: Hub; jwts: Jwts | null }): Diale
       message(data) {
         const request = parseJson(data.toString());
         const parsed = nexusRequestSchema.safeParse(request);
-        if (parsed.success) return handle(parsed.data);
+        if (parsed.success) return handle(parsed.data, request as { filters?: Filters });
         const action = (request as { action?: unknown } | null)?.action;
         if (typeof action !== 'string' || !NEXUS_ACTIONS.includes(action)) {
           const shown = typeof action === 'string' ? action : JSON.stringify(action);
