@@ -15,6 +15,7 @@ import type { Logger } from './core/types.ts';
 import { createDemoNode } from './demo/node.ts';
 import { createHttpApp } from './http/app.ts';
 import { createDrain, createNodeServer } from './http/node-server.ts';
+import { answerWithoutUpgrade, isWebSocketUpgrade } from './http/other-upgrades.ts';
 import { createRateLimit } from './http/rate-limit.ts';
 import { createTlsReload } from './http/tls.ts';
 import { createLogService } from './logs/service.ts';
@@ -311,7 +312,8 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     // Node has taken its own listeners off: a client that resets the connection now would end the process.
     socket.on('error', () => socket.destroy());
-    if (gateway.handles(request)) gateway.upgrade(request, socket, head);
+    if (!isWebSocketUpgrade(request)) answerWithoutUpgrade(server, request, socket, head);
+    else if (gateway.handles(request)) gateway.upgrade(request, socket, head);
     else webSockets.upgrade(request, socket, head);
   });
 
