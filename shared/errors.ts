@@ -8,7 +8,7 @@ export const ERRORS = {
     message: 'Not authenticated.',
     status: 401,
     retryable: false,
-    hint: 'Send the session token first: cookie ssh_session, handshake auth.token, or the authenticate event.',
+    hint: 'Send a token first: that of a session in the cookie ssh_session, handshake auth.token or the authenticate event; one for rooms in Authorization: Bearer or, over WebSocket, ?token=.',
   },
   token_mismatch: {
     message: 'Authentication token mismatch.',

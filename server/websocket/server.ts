@@ -50,15 +50,30 @@ export interface WebSockets extends Stoppable {
   connections(dialect?: string): number;
 }
 
+/** An upgrade request and what it came on. */
+interface Knock {
+  request: IncomingMessage;
+  raw: Duplex;
+  head: Buffer;
+  /** Names it in the answer and in the log, as that of any other request [HTTP-2]. */
+  requestId: string;
+}
+
 /** Answers an upgrade request over plain HTTP, and ends its connection. */
-function refuse(socket: Duplex, code: ErrorCode, status: number = ERRORS[code].status): void {
+function refuse(
+  { raw: socket, requestId }: Knock,
+  code: ErrorCode,
+  status: number = ERRORS[code].status,
+): void {
   const { message, hint } = ERRORS[code];
-  const body = JSON.stringify({ error: { code, message, hint } });
+  const body = JSON.stringify({ error: { code, message, hint, requestId } });
   const head = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
     'Connection: close',
     'Content-Type: application/json',
     `Content-Length: ${Buffer.byteLength(body)}`,
+    `X-Request-Id: ${requestId}`,
+    ...(status === 401 ? ['WWW-Authenticate: Bearer'] : []),
   ];
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
   // Whoever does not take the answer, or keeps its side open, is not waited for.
@@ -112,7 +127,7 @@ export function createWebSockets(deps: WebSocketsDeps): WebSockets {
     dialect: Dialect,
     address: string,
     admission: Exclude<Admission, { refuse: ErrorCode }>,
-    [request, raw, head]: [IncomingMessage, Duplex, Buffer],
+    { request, raw, head }: Knock,
   ): void {
     if (admission.protocol !== undefined) protocols.set(request, admission.protocol);
     wss.handleUpgrade(request, raw, head, (ws: WebSocket) => {
@@ -124,23 +139,25 @@ export function createWebSockets(deps: WebSocketsDeps): WebSockets {
     });
   }
 
-  async function route(request: IncomingMessage, raw: Duplex, head: Buffer): Promise<void> {
-    if (stopped) return refuse(raw, 'draining');
+  async function route(knock: Knock): Promise<void> {
+    const { request, requestId } = knock;
+    if (stopped) return refuse(knock, 'draining');
     const target = readUpgradeRequest(request, deps.proxyTrust);
     const dialect = target && dialects.find((one) => one.matches(target));
-    if (!target || !dialect || dialect.off !== undefined) return refuse(raw, 'not_found');
-    if (!deps.originAllowed(request.headers)) return refuse(raw, 'origin_not_allowed');
+    if (!target || !dialect || dialect.off !== undefined) return refuse(knock, 'not_found');
+    if (!deps.originAllowed(request.headers)) return refuse(knock, 'origin_not_allowed');
     const admission = await dialect.admit(target);
     if ('refuse' in admission) {
       logger.info('connection refused', {
         dialect: dialect.name,
         code: admission.refuse,
         from: target.address,
+        requestId,
       });
       deps.onError?.(admission.refuse);
-      return refuse(raw, admission.refuse, admission.status);
+      return refuse(knock, admission.refuse, admission.status);
     }
-    accept(dialect, target.address, admission, [request, raw, head]);
+    accept(dialect, target.address, admission, knock);
   }
 
   const period = Math.min(heartbeatIntervalMs, clientTimeoutMs) / 4;
@@ -163,11 +180,13 @@ export function createWebSockets(deps: WebSocketsDeps): WebSockets {
 
   return {
     upgrade(request, raw, head) {
-      route(request, raw, head).catch((error: unknown) => {
+      const knock = { request, raw, head, requestId: randomUUID() };
+      route(knock).catch((error: unknown) => {
         const failure = toAppError(error);
-        if (failure.code === 'internal') logger.error('upgrade failed', { cause: String(failure.cause) });
+        if (failure.code === 'internal')
+          logger.error('upgrade failed', { requestId: knock.requestId, cause: String(failure.cause) });
         deps.onError?.(failure.code);
-        refuse(raw, failure.code);
+        refuse(knock, failure.code);
       });
     },
     connections(dialect) {

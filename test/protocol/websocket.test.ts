@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { get, type IncomingMessage } from 'node:http';
 import net from 'node:net';
+import { json } from 'node:stream/consumers';
 import { createJwts } from '../../server/rooms/tokens/jwt.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 import { until } from '../support/until.ts';
@@ -74,6 +76,22 @@ describe('the common ground of plain WebSocket dialects', () => {
     for (const path of ['/nothing/here/at/all', '/%']) {
       assert.equal(await upgradeStatus(`${server.url}${path}?token=${token}`), 404, path);
     }
+  });
+
+  it('[HTTP-2] [WS-5] a refusal is an HTTP error with the request id of the log', async () => {
+    const headers = {
+      connection: 'Upgrade',
+      upgrade: 'websocket',
+      'sec-websocket-version': '13',
+      'sec-websocket-key': Buffer.alloc(16).toString('base64'),
+    };
+    const [response] = (await once(get(`${server.url}/ws`, { headers }), 'response')) as [IncomingMessage];
+    assert.equal(response.statusCode, 401);
+    assert.equal(response.headers['www-authenticate'], 'Bearer');
+    const { error } = (await json(response)) as { error: Record<string, unknown> };
+    assert.equal(error.code, 'not_authenticated');
+    assert.match(String(error.requestId), /^[0-9a-f-]{36}$/);
+    assert.equal(response.headers['x-request-id'], error.requestId);
   });
 
   it('[WS-5] a message above MAX_PAYLOAD_BYTES closes with 1009, one as large passes', async () => {
