@@ -330,6 +330,7 @@ export function createHub(deps: HubDeps): Hub {
         instances: new Map([...all].map(([instance, { count }]) => [instance, count])),
       };
     },
+    announced: () => presence.told(),
     async history(name, limit) {
       if (!historyLengths.has(name) || limit <= 0) return [];
       return (await deps.history.read(name)).slice(-limit).map(createMessage);

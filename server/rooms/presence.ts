@@ -21,6 +21,8 @@ const CHUNK = 200;
 export interface PresenceStore extends Stoppable {
   /** Tells soon what `read` says then, and goes on telling it; null: nobody any more. Never fails. */
   set(room: string, read: () => PresenceEntry | null): void;
+  /** Ends when everything set so far has been told, or could not be. Never fails. */
+  told(): Promise<void>;
   /** What the other instances said. @throws AppError store_unavailable */
   others(room: string): Promise<Map<string, PresenceEntry>>;
 }
@@ -38,6 +40,7 @@ export function createMemoryPresence(deps: { instanceId: string; board?: Board }
       if (instances.size > 0) board.set(room, instances);
       else board.delete(room);
     },
+    told: async () => {},
     async others(room) {
       const found = new Map<string, PresenceEntry>();
       for (const [instance, read] of board.get(room) ?? []) {
@@ -99,6 +102,7 @@ export function createRedisPresence(deps: {
   const told = new Map<string, () => PresenceEntry | null>();
   const dirty = new Map<string, () => PresenceEntry | null>();
   let scheduled = false;
+  let telling: Promise<void> = Promise.resolve();
   let stopping = false;
   let stopped: Promise<void> | undefined;
 
@@ -130,7 +134,9 @@ export function createRedisPresence(deps: {
   function schedule(): void {
     if (scheduled) return;
     scheduled = true;
-    setImmediate(() => void flush());
+    telling = new Promise((resolve) => {
+      setImmediate(() => void flush().then(resolve));
+    });
   }
 
   function tellAll(): void {
@@ -147,6 +153,7 @@ export function createRedisPresence(deps: {
       dirty.set(room, entry);
       schedule();
     },
+    told: () => telling,
     async others(room) {
       const found = (await read([keys.roomPresence(room)], [])) as string[];
       const others = new Map<string, PresenceEntry>();

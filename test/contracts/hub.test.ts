@@ -247,6 +247,15 @@ for (const [form, create] of Object.entries(FORMS)) {
       assert.deepEqual(rig.two.stats(), { rooms: 1, members: 1 });
     });
 
+    it('[WS-2] who is announced is counted on every instance', async () => {
+      for (let n = 0; n < 50; n += 1) {
+        const name = `announced ${n}`;
+        rig.one.join(name, listener(name).member);
+        await rig.one.announced();
+        assert.equal((await rig.two.presence(name)).count, 1);
+      }
+    });
+
     it('[WS-2] an instance that stops takes its members out of presence at once', async () => {
       rig.one.join('room', listener('a').member);
       rig.two.join('room', listener('b').member);
