@@ -144,6 +144,23 @@ for (const instances of [1, 2]) {
       await Promise.all([publisher.close(), reader.close()]);
     });
 
+    it('[WS-1] the filters of a connection are bounded, and free again after unsubscribing', async () => {
+      const socket = await connect(one);
+      const filters = (n: number) => ({ v: [n, 'x'.repeat(30_000)] });
+      const code = async (channel: string, n: number) => {
+        socket.send({ action: 'subscribe', channel, filters: filters(n) });
+        return (await socket.next(({ type: is }) => is === 'subscribed' || is === 'error')).code;
+      };
+      assert.deepEqual(
+        [await code('big.1', 1), await code('big.2', 2), await code('big.3', 3), await code('big.2', 2)],
+        [undefined, undefined, 'too_many_streams', undefined],
+      );
+      socket.send({ action: 'unsubscribe', channel: 'big.1' });
+      await socket.next(type('unsubscribed'));
+      assert.equal(await code('big.3', 3), undefined);
+      await socket.close();
+    });
+
     it('[WS-1] after unsubscribing nothing comes any more', async () => {
       const [publisher, reader] = await Promise.all([connect(one), connect(two)]);
       await subscribe(reader, 'a');

@@ -17,10 +17,17 @@ import { chooseProtocol, requestToken } from '../upgrade-request.ts';
 
 /** Different filters that one connection may have on one channel. */
 const SUBSCRIPTIONS_PER_CHANNEL = 16;
+/** Filters as JSON that one connection may hold, in characters: they are kept, and compared with every message. */
+const FILTERS_MAX_CHARS = 65_536;
 /** Longest unknown action that is repeated to the client. */
 const ACTION_SHOWN = 64;
 
 type Filters = Record<string, unknown> | null | undefined;
+
+/** Characters of filters as JSON; the empty ones are free. */
+function sizeOf(filters: Filters): number {
+  return filters ? JSON.stringify(filters).length - 2 : 0;
+}
 
 /** A hub message as its frame; the payload goes in as the text it came as. */
 function encode(message: HubMessage): string {
@@ -38,6 +45,7 @@ export function createNexusDialect(deps: { hub: Hub; jwts: Jwts | null }): Diale
 
   function open(connection: Connection, grant: Grant): DialectSession {
     const subscriptions = new Map<string, Filters[]>();
+    let filterChars = 0;
     const answer = (message: NexusAnswer) => connection.send(JSON.stringify(message));
     const member: Member = {
       id: connection.id,
@@ -50,10 +58,13 @@ export function createNexusDialect(deps: { hub: Hub; jwts: Jwts | null }): Diale
       if (!grant.mayJoin(checkRoomName(channel))) throw new AppError('forbidden', { detail: channel });
       const held = subscriptions.get(channel) ?? [];
       const known = held.some((one) => isDeepStrictEqual(one ?? {}, filters ?? {}));
-      if (!known && held.length >= SUBSCRIPTIONS_PER_CHANNEL) throw new AppError('too_many_streams');
+      const chars = known ? filterChars : filterChars + sizeOf(filters);
+      const isFull = held.length >= SUBSCRIPTIONS_PER_CHANNEL || chars > FILTERS_MAX_CHARS;
+      if (!known && isFull) throw new AppError('too_many_streams');
       const all = known ? held : [...held, filters];
       hub.join(channel, member, { filter: anyFilter(all.map(compileFilter)) });
       subscriptions.set(channel, all);
+      filterChars = chars;
       answer({ type: 'subscribed', channel, ...(filters === undefined ? {} : { filters }) });
     }
 
@@ -64,6 +75,7 @@ export function createNexusDialect(deps: { hub: Hub; jwts: Jwts | null }): Diale
           subscribe(request.channel, raw.filters);
           break;
         case 'unsubscribe':
+          for (const filters of subscriptions.get(request.channel) ?? []) filterChars -= sizeOf(filters);
           subscriptions.delete(request.channel);
           hub.leave(request.channel, member);
           answer({ type: 'unsubscribed', channel: request.channel });
