@@ -5,8 +5,9 @@ import type { AuthPayload, RoomPayload, RoomRequest, RoomSocket } from './handle
 import type { Prepared, RoomCore, Sender } from './room-core.ts';
 import type { HubMessage, Member } from './types.ts';
 
-/** Messages of one connection that its room's handler is busy with. */
+/** Messages of one connection that its room's handler is busy with, and their characters as JSON. */
 const IN_HAND_MAX = 5000;
+const IN_HAND_MAX_CHARS = 16 * 1024 * 1024;
 /** Live messages kept for a client until it has its welcome; beyond it the client is cut and comes again. */
 const HELD_MAX = 1000;
 /** Longest that a welcome waits until other instances count its client, in ms. */
@@ -28,8 +29,11 @@ export interface RoomPeer {
 
 /** One client in one room. */
 export interface Visit {
-  /** A message of the client; they are published in the order of their calls. @throws AppError, RoomRefusal */
-  message(payload: RoomPayload): Promise<void>;
+  /**
+   * A message of the client; they are published in the order of their calls.
+   * @param chars its length as JSON @throws AppError, RoomRefusal
+   */
+  message(payload: RoomPayload, chars: number): Promise<void>;
   /** The connection has ended. */
   leave(code: number, reason: string): void;
 }
@@ -106,6 +110,7 @@ class RoomVisit implements Visit, Member {
   #entered = false;
   #gone: { code: number; reason: string } | null = null;
   #inHand = 0;
+  #inHandChars = 0;
   /** The message before the next one. */
   #turn: Promise<unknown> | null = null;
   /** Live messages that wait for the welcome; null once it is out. */
@@ -138,11 +143,13 @@ class RoomVisit implements Visit, Member {
     if (news.length > 0) this.#peer.receive(news);
   }
 
-  async message(payload: RoomPayload): Promise<void> {
+  async message(payload: RoomPayload, chars: number): Promise<void> {
     if (this.#socket.isControl)
       throw new AppError('forbidden', { detail: 'the control channel only receives' });
-    if (this.#inHand >= IN_HAND_MAX) throw new AppError('rate_limited');
+    const isFull = this.#inHand > 0 && this.#inHandChars + chars > IN_HAND_MAX_CHARS;
+    if (isFull || this.#inHand >= IN_HAND_MAX) throw new AppError('rate_limited');
     this.#inHand += 1;
+    this.#inHandChars += chars;
     const { clientId: from, metadata, id: origin } = this.#socket;
     const sender: Sender = { source: 'client', from, metadata, origin };
     // The handler starts with each message at once; what it makes of them goes out in their order.
@@ -157,6 +164,7 @@ class RoomVisit implements Visit, Member {
       .catch(() => {})
       .then(() => {
         this.#inHand -= 1;
+        this.#inHandChars -= chars;
         if (this.#turn === turn) this.#turn = null;
       });
     this.#turn = turn;

@@ -86,6 +86,7 @@ const FILES = {
       getWelcomeMessage() { return null; }
       getRoutes() { return [{ method: 'GET', path: '/', open: true, handler: () => ({ body: seen }) }]; }
     }`,
+  'stuck.mjs': 'export default class { onMessage() { return new Promise(() => {}); } }',
   'stats.mjs': 'export default class { getRoomStats() { return { huge: 1n }; } }',
   'syntax.mjs': 'export default class {',
 };
@@ -254,6 +255,16 @@ describe('room handlers of ROOMS_DIR', () => {
     await a.close();
     b.send({ content: 'still here' });
     await until(() => contents(c).includes('still here'));
+  });
+
+  it('[WS-2] what waits for a handler is bounded for each client', async () => {
+    const socket = await enter(server, 'stuck');
+    const content = 'x'.repeat(1_000_000);
+    const start = performance.now();
+    for (let n = 0; n < 20; n += 1) socket.send({ content });
+    assert.equal((await socket.next(isType('error'))).code, 'rate_limited');
+    assert.ok(performance.now() - start < 2000, 'before the first one has timed out');
+    await socket.close();
   });
 
   it('[HTTP-1] [WS-2] figures of a room that are no JSON do not break /health', async () => {

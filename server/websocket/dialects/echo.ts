@@ -82,7 +82,7 @@ class EchoSession implements DialectSession, RoomPeer {
       return this.#answer({ type: 'ack', ackType: type, receivedAt: new Date().toISOString() });
     }
     // As it was parsed: copying it could turn a field into a prototype.
-    return this.#visit.message(message as RoomPayload);
+    return this.#visit.message(message as RoomPayload, data.length);
   }
 
   fail(error: AppError): void {
