@@ -36,29 +36,34 @@ function jsonLine(journal: Journal, entry: JournalEntry, options: OutputOptions)
 }
 
 /** A field in the Journal Export Format: as bytes behind their length where it is no printable text of one line. */
-function exportField(name: string, value: string | Buffer): Buffer {
+function exportField(name: string, value: string | Buffer): string | Buffer {
   const isText = typeof value === 'string' && !value.includes('\n') && !UNPRINTABLE.test(value);
-  if (isText) return Buffer.from(`${name}=${value}\n`);
+  if (isText) return `${name}=${value}\n`;
   const bytes = Buffer.from(value);
   const size = Buffer.alloc(8);
   size.writeBigUInt64LE(BigInt(bytes.length));
   return Buffer.concat([Buffer.from(`${name}\n`), size, bytes, Buffer.from('\n')]);
 }
 
-function exportEntry(journal: Journal, entry: JournalEntry, options: OutputOptions): Buffer {
-  const addresses = {
-    __CURSOR: journal.cursorOf(entry),
-    __REALTIME_TIMESTAMP: String(entry.realtime),
-    __MONOTONIC_TIMESTAMP: String(entry.monotonic),
-    _BOOT_ID: journal.bootId,
-  };
-  const fields = Object.entries(fieldsOf(entry)).filter(
-    ([name]) => !options.fields || options.fields.has(name),
-  );
-  return Buffer.concat([
-    ...[...Object.entries(addresses), ...fields].map(([name, value]) => exportField(name, value)),
-    Buffer.from('\n'),
-  ]);
+function exportEntry(journal: Journal, entry: JournalEntry, options: OutputOptions): string | Buffer {
+  const parts: (string | Buffer)[] = [
+    `__CURSOR=${journal.cursorOf(entry)}\n`,
+    `__REALTIME_TIMESTAMP=${entry.realtime}\n`,
+    `__MONOTONIC_TIMESTAMP=${entry.monotonic}\n`,
+    `_BOOT_ID=${journal.bootId}\n`,
+  ];
+  for (const [name, value] of Object.entries(fieldsOf(entry))) {
+    if (!options.fields || options.fields.has(name)) parts.push(exportField(name, value));
+  }
+  parts.push('\n');
+  return joinOutput(parts);
+}
+
+/** Pieces of output as one: text as long as all of them are. */
+export function joinOutput(parts: readonly (string | Buffer)[]): string | Buffer {
+  return parts.every((part) => typeof part === 'string')
+    ? parts.join('')
+    : Buffer.concat(parts.map((part) => Buffer.from(part)));
 }
 
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];

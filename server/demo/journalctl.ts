@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { CommandIo } from './io.ts';
 import type { Journal, JournalEntry } from './journal.ts';
-import { formatEntry } from './journal-output.ts';
+import { formatEntry, joinOutput } from './journal-output.ts';
 import { type JournalQuery, parseJournalctl } from './journalctl-options.ts';
 
 /** Output is handed on in pieces of about this size, in bytes; a slow reader holds at most one of them back. */
@@ -120,12 +120,12 @@ export async function journalctl(argv: readonly string[], journal: Journal, io: 
       pending.push(text);
       bytes += text.length;
       if (bytes >= CHUNK_BYTES) {
-        await io.out(join(pending));
+        await io.out(joinOutput(pending));
         pending = [];
         bytes = 0;
       }
     }
-    if (pending.length > 0) await io.out(join(pending));
+    if (pending.length > 0) await io.out(joinOutput(pending));
     if (!query.follow || beyond || io.signal.aborted) break;
     // A follow that has shown its lines waits for the journal to change before it shows more (systemd/systemd#4739).
     if (walk.atEnd() || shown >= limit) await nextAppend(journal, io.signal);
@@ -133,10 +133,4 @@ export async function journalctl(argv: readonly string[], journal: Journal, io: 
   }
   if (shown === 0 && !query.follow && !query.quiet) await io.out('-- No entries --\n');
   return io.signal.aborted ? INTERRUPTED : 0;
-}
-
-function join(parts: readonly (string | Buffer)[]): string | Buffer {
-  return parts.every((part) => typeof part === 'string')
-    ? parts.join('')
-    : Buffer.concat(parts.map((part) => Buffer.from(part)));
 }
