@@ -8,6 +8,7 @@ import { createRedisLeases } from './cluster/redis-leases.ts';
 import { createRedisStreams } from './cluster/redis-streams.ts';
 import type { Config } from './config.ts';
 import { createProxyTrust } from './core/client-address.ts';
+import { restoreFastStrings } from './core/fast-strings.ts';
 import { createLifecycle } from './core/lifecycle.ts';
 import { createMetrics } from './core/metrics.ts';
 import { createOriginPolicy } from './core/origin-policy.ts';
@@ -65,6 +66,8 @@ import type { Dialect } from './websocket/types.ts';
 
 /** The composition root: the only place that builds services and wires them to each other. */
 export async function createApp(config: Config, logger: Logger): Promise<App> {
+  // After the imports above, of which ioredis slows all text down.
+  restoreFastStrings();
   const lifecycle = createLifecycle({ logger });
   const metrics = createMetrics();
   const instanceId = randomUUID();
