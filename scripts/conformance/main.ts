@@ -1,18 +1,24 @@
 /**
  * `npm run conformance`: holds every raw WebSocket endpoint to RFC 6455, frame by frame, with a client of our own that
- * sends whatever it is told. Starts a server for itself. Ends with 1 on any miss.
+ * sends whatever it is told; once over TCP and once over TLS. Starts servers for itself. Ends with 1 on any miss.
  *
- * Options: `--only 6.3` runs the cases whose ids begin so.
+ * Options: `--only 6.3` runs the cases whose ids begin so, `--over tls` (or `tcp`) only those over one of the two.
  */
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { createApp } from '../../server/app.ts';
-import { loadConfig } from '../../server/config.ts';
+import { type Config, loadConfig } from '../../server/config.ts';
 import { createSilentLogger } from '../../server/core/logger.ts';
+import { createAuthorityIn } from '../certificates.ts';
 import { markdownTable } from '../markdown-table.ts';
 import { listEndpoints } from './endpoints.ts';
+import type { Base } from './raw-client.ts';
 import { type Outcome, runCases, runHandshakes } from './run.ts';
 
 const SECRETS = { jwtSecret: 'the JWT secret of this run', hmacSecret: 'the room secret of this run' };
+const TRANSPORTS = ['tcp', 'tls'] as const;
 
 function report(outcomes: readonly Outcome[]): void {
   const endpoints = [...new Set(outcomes.map(({ endpoint }) => endpoint))];
@@ -34,27 +40,51 @@ function report(outcomes: readonly Outcome[]): void {
   }
 }
 
-const { values } = parseArgs({ options: { only: { type: 'string', default: '' } } });
-const loaded = loadConfig({
-  NODE_ENV: 'test',
-  HOST: '127.0.0.1',
-  PORT: '0',
-  JWT_SECRET: SECRETS.jwtSecret,
-  HMAC_SECRET: SECRETS.hmacSecret,
-});
-if (!loaded.ok) throw new Error(loaded.problems.join('\n'));
-const app = await createApp(loaded.config, createSilentLogger());
-const { url } = await app.listen();
-const outcomes: Outcome[] = [];
-const began = performance.now();
-for (const endpoint of await listEndpoints(SECRETS)) {
-  if ('0'.startsWith(values.only) || values.only === '0') outcomes.push(await runHandshakes(url, endpoint));
-  outcomes.push(await runCases(url, endpoint, loaded.config, ({ id }) => id.startsWith(values.only)));
+async function runAll(base: Base, config: Config, only: string): Promise<Outcome[]> {
+  const outcomes: Outcome[] = [];
+  for (const endpoint of await listEndpoints(SECRETS)) {
+    if ('0'.startsWith(only)) outcomes.push(await runHandshakes(base, endpoint));
+    outcomes.push(await runCases(base, endpoint, config, ({ id }) => id.startsWith(only)));
+  }
+  return outcomes;
 }
-await app.stop();
-report(outcomes);
-const held = outcomes.flatMap(({ sections }) => [...sections.values()]);
-const total = held.reduce((sum, { run }) => sum + run, 0);
-const missed = outcomes.reduce((sum, { misses }) => sum + misses.length, 0);
-console.log(`\n${total - missed} of ${total} held, in ${((performance.now() - began) / 1000).toFixed(1)} s`);
+
+const { values } = parseArgs({
+  options: { only: { type: 'string', default: '' }, over: { type: 'string' } },
+});
+const transports = TRANSPORTS.filter((name) => (values.over ?? name) === name);
+if (transports.length === 0) throw new Error(`--over takes one of ${TRANSPORTS.join(', ')}`);
+const folder = await mkdtemp(path.join(tmpdir(), 'tailwire-conformance-'));
+const began = performance.now();
+let total = 0;
+let missed = 0;
+try {
+  for (const transport of transports) {
+    const authority = transport === 'tls' ? await createAuthorityIn(folder) : null;
+    const files = await authority?.issue('server');
+    const loaded = loadConfig({
+      NODE_ENV: 'test',
+      HOST: '127.0.0.1',
+      PORT: '0',
+      JWT_SECRET: SECRETS.jwtSecret,
+      HMAC_SECRET: SECRETS.hmacSecret,
+      ...(files ? { TLS_CERT: files.cert, TLS_KEY: files.key } : {}),
+    });
+    if (!loaded.ok) throw new Error(loaded.problems.join('\n'));
+    const app = await createApp(loaded.config, createSilentLogger());
+    const { url } = await app.listen();
+    const base = authority ? { url, ca: await readFile(authority.ca) } : { url };
+    const outcomes = await runAll(base, loaded.config, values.only);
+    await app.stop();
+    console.log(`\nOver ${transport.toUpperCase()}:\n`);
+    report(outcomes);
+    const held = outcomes.flatMap(({ sections }) => [...sections.values()]);
+    total += held.reduce((sum, { run }) => sum + run, 0);
+    missed += outcomes.reduce((sum, { misses }) => sum + misses.length, 0);
+  }
+} finally {
+  await rm(folder, { recursive: true, force: true });
+}
+const seconds = ((performance.now() - began) / 1000).toFixed(1);
+console.log(`\n${total - missed} of ${total} held over ${transports.join(' and ')}, in ${seconds} s`);
 process.exit(missed === 0 && total > 0 ? 0 : 1);

@@ -91,13 +91,18 @@ export interface RawClient {
   destroy(): void;
 }
 
-/** Connects, asks for the upgrade, and reads the answer. @param base `http:` or `https:` address of the server */
-export async function connectRaw(base: string, upgrade: Upgrade): Promise<RawClient> {
-  const { hostname, port, protocol } = new URL(base);
+/** Where the server is: its `http:` or `https:` address, and for the latter the authority whose certificates count (PEM). */
+export interface Base {
+  readonly url: string;
+  readonly ca?: Buffer;
+}
+
+/** Connects, asks for the upgrade, and reads the answer. */
+export async function connectRaw({ url, ca }: Base, upgrade: Upgrade): Promise<RawClient> {
+  const { hostname, port, protocol } = new URL(url);
   const options = { host: hostname, port: Number(port) };
   const socket: Socket =
-    // A server under test has a certificate of its own making.
-    protocol === 'https:' ? connectTls({ ...options, rejectUnauthorized: false }) : connectTcp(options);
+    protocol === 'https:' ? connectTls({ ...options, ...(ca ? { ca } : {}) }) : connectTcp(options);
   socket.setNoDelay(true);
   const key = randomBytes(16).toString('base64');
   const frames: ReceivedFrame[] = [];

@@ -3,7 +3,7 @@ import { closes, limits } from './cases/closing.ts';
 import { fragmentation, framing, opcodes, pings, reservedBits } from './cases/frames.ts';
 import { utf8 } from './cases/text.ts';
 import type { Endpoint } from './endpoints.ts';
-import { connectRaw } from './raw-client.ts';
+import { type Base, connectRaw } from './raw-client.ts';
 import { openSession } from './session.ts';
 
 /** Cases that run at a time: enough to keep a core busy, few enough for time-outs to mean something. */
@@ -36,7 +36,7 @@ export interface Outcome {
 
 /** Runs the cases that `wanted` lets through against one endpoint, each on a connection of its own. */
 export async function runCases(
-  base: string,
+  base: Base,
   endpoint: Endpoint,
   server: Limits,
   wanted: (one: Case) => boolean = () => true,
@@ -72,7 +72,7 @@ export async function runCases(
 }
 
 /** Upgrades that RFC 6455 section 4.2.1 has refused, and what stands for a good one. */
-export async function runHandshakes(base: string, endpoint: Endpoint): Promise<Outcome> {
+export async function runHandshakes(base: Base, endpoint: Endpoint): Promise<Outcome> {
   const misses: Miss[] = [];
   const cases: [id: string, title: string, headers: Record<string, string | null>, statuses: number[]][] = [
     ['0.1', 'a good upgrade', {}, [101]],

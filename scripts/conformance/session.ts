@@ -1,5 +1,6 @@
 import type { Endpoint } from './endpoints.ts';
 import {
+  type Base,
   BINARY,
   CLOSE,
   CONTINUATION,
@@ -40,7 +41,7 @@ export interface Session {
 }
 
 /** Opens a connection to an endpoint and takes what it says first. @throws Miss where it is not let in */
-export async function openSession(base: string, endpoint: Endpoint): Promise<Session> {
+export async function openSession(base: Base, endpoint: Endpoint): Promise<Session> {
   const client = await connectRaw(base, { path: endpoint.path, headers: endpoint.headers ?? {} });
   if (client.status !== 101) throw new Miss(`upgrade refused with ${client.status}`);
 

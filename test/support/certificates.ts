@@ -1,42 +1,14 @@
-import { execFile } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { promisify } from 'node:util';
+import { type Authority, createAuthorityIn } from '../../scripts/certificates.ts';
 import { atEnd } from './at-end.ts';
 
-const run = promisify(execFile);
+export type { Authority };
 
-/** An authority for tests, and what it signs, as PEM files in a temporary folder that is removed at the end. */
-export interface Authority {
-  /** The certificate of the authority. */
-  readonly ca: string;
-  /** Makes a certificate and its key for loopback. @returns the names of the files */
-  issue(name: string, days?: number): Promise<{ cert: string; key: string }>;
-}
-
-/** Makes an authority with openssl. */
+/** Makes an authority in a temporary folder that is removed at the end. */
 export async function createAuthority(name = 'ca'): Promise<Authority> {
   const folder = await mkdtemp(path.join(tmpdir(), 'tailwire-tls-'));
   atEnd(() => rm(folder, { recursive: true, force: true }));
-  const file = (base: string) => path.join(folder, base);
-  const newKey = (base: string, subject: string) => [
-    'req',
-    ...['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'],
-    ...['-keyout', file(`${base}.key`), '-subj', `/CN=${subject}`],
-  ];
-  await run('openssl', [...newKey('ca', name), '-x509', '-days', '2', '-out', file('ca.pem')]);
-  await writeFile(file('names.cnf'), 'subjectAltName=DNS:localhost,IP:127.0.0.1\n');
-  return {
-    ca: file('ca.pem'),
-    async issue(base, days = 2) {
-      await run('openssl', [...newKey(base, base), '-out', file(`${base}.csr`)]);
-      await run('openssl', [
-        ...['x509', '-req', '-in', file(`${base}.csr`), '-CA', file('ca.pem'), '-CAkey', file('ca.key')],
-        ...['-CAcreateserial', '-days', String(days), '-extfile', file('names.cnf')],
-        ...['-out', file(`${base}.pem`)],
-      ]);
-      return { cert: file(`${base}.pem`), key: file(`${base}.key`) };
-    },
-  };
+  return createAuthorityIn(folder, name);
 }
