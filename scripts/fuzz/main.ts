@@ -1,12 +1,14 @@
 import { fuzzFrames } from './frames.ts';
 import { fuzzPackets } from './packets.ts';
 import { fuzzParse } from './parse.ts';
+import { fuzzTokens } from './tokens.ts';
 
 const USAGE = `Feeds mutations of real input to the parts that read what hosts and clients send.
 
   npm run fuzz -- parse [COUNT] [SEED]      COUNT (1000000) mutated log lines
   npm run fuzz -- frames [COUNT] [SEED]     COUNT (100000) mutated messages and frames at every plain WebSocket address
-  npm run fuzz -- packets [COUNT] [SEED]    COUNT (100000) mutated Socket.IO packets`;
+  npm run fuzz -- packets [COUNT] [SEED]    COUNT (100000) mutated Socket.IO packets
+  npm run fuzz -- tokens [COUNT] [SEED]     COUNT (10000) wrong secrets at every door that asks for one, and how long each takes`;
 
 const FUZZES: Record<
   string,
@@ -15,6 +17,7 @@ const FUZZES: Record<
   parse: { count: '1000000', seed: () => String(Date.now() % 1_000_000), run: fuzzParse },
   frames: { count: '100000', seed: () => '1', run: fuzzFrames },
   packets: { count: '100000', seed: () => '1', run: fuzzPackets },
+  tokens: { count: '10000', seed: () => '1', run: fuzzTokens },
 };
 
 const [what = '', ...words] = process.argv.slice(2);

@@ -25,7 +25,8 @@ export interface Target {
   stop(): Promise<void>;
 }
 
-export async function startTarget(room: string): Promise<Target> {
+/** @param env settings beside those that every target has */
+export async function startTarget(room: string, env: Record<string, string> = {}): Promise<Target> {
   const root = new URL('../../', import.meta.url);
   const probe = fileURLToPath(new URL('scripts/bench/memory-probe.mjs', root));
   const words = ['--expose-gc', `--import=${probe}`, '--import=tsx', 'server/main.ts'];
@@ -44,6 +45,7 @@ export async function startTarget(room: string): Promise<Target> {
       MESSAGE_RATE: '1000000',
       HTTP_RATE: '10000',
       LOG_LEVEL: 'warn',
+      ...env,
     },
   });
   let output = '';

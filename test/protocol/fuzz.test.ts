@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { fuzzFrames } from '../../scripts/fuzz/frames.ts';
 import { withNastyValue } from '../../scripts/fuzz/nasty-json.ts';
 import { fuzzPackets } from '../../scripts/fuzz/packets.ts';
+import { guessSecrets } from '../../scripts/fuzz/tokens.ts';
 
 /** The short form of `npm run fuzz`: a server process, some thousand inputs, and good clients beside them. */
 describe('fuzzing', function () {
@@ -20,6 +21,15 @@ describe('fuzzing', function () {
     assert.ok(inputs >= 3000);
     assert.ok(refused > inputs / 20, `only ${refused} of ${inputs} inputs were refused`);
     assert.ok(served.messages > 0);
+  });
+
+  it('[SIO-1] [WS-1] [WS-2] [HTTP-1] lets nobody in with a wrong secret, however near to the right one', async () => {
+    const tallies = await guessSecrets(150, 1);
+    assert.equal(tallies.length, 10);
+    for (const { door, tried, accepted } of tallies) {
+      assert.equal(accepted, 0, door);
+      assert.equal(tried, 150, door);
+    }
   });
 
   it('makes inputs that name the prototype, nest deeply, repeat keys and exceed numbers', () => {
