@@ -51,6 +51,16 @@ export function clientAddress(request: AddressedRequest, trust: ProxyTrust): str
   return parseAddress(current)?.toString() ?? 'unknown';
 }
 
+/**
+ * What one client has of the address space, for limits: an IPv4 address as it is, of an IPv6 one its /64, which is the least
+ * that one customer gets (RFC 6177). Anything else as text.
+ */
+export function addressGroup(text: string): string {
+  const address = parseAddress(text);
+  if (address === null) return text;
+  return address.kind() === 'ipv4' ? address.toString() : `${address.toByteArray().slice(0, 8).join('.')}/64`;
+}
+
 function parseAddress(text: string): ipaddr.IPv4 | ipaddr.IPv6 | null {
   return ipaddr.isValid(text) ? ipaddr.process(text) : null;
 }

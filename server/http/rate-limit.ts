@@ -1,4 +1,5 @@
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
+import { addressGroup } from '../core/client-address.ts';
 import { AppError } from '../core/errors.ts';
 import { keys } from '../redis/keys.ts';
 import type { RateLimit } from './types.ts';
@@ -6,8 +7,9 @@ import type { RateLimit } from './types.ts';
 const MINUTE_S = 60;
 
 /**
- * A limit of `perMinute` uses for one key. With a Redis client it counts for the whole cluster [HTTP-2]; while Redis is
- * away each instance counts for itself, so that the limit never opens.
+ * A limit of `perMinute` uses for one client address (IPv6: its /64), counted in minutes that begin with a first use. With a
+ * Redis client it counts for the whole cluster [HTTP-2]; while Redis is away each instance counts for itself: neither does
+ * the limit open, nor is anybody locked out.
  */
 export function createRateLimit(options: { name: string; perMinute: number; redis?: object }): RateLimit {
   const limits = { points: options.perMinute, duration: MINUTE_S, keyPrefix: keys.rateLimit(options.name) };
@@ -16,9 +18,9 @@ export function createRateLimit(options: { name: string; perMinute: number; redi
     ? new RateLimiterRedis({ ...limits, storeClient: options.redis, insuranceLimiter: memory })
     : memory;
   return {
-    async use(key) {
+    async use(address) {
       try {
-        await limiter.consume(key);
+        await limiter.consume(addressGroup(address));
       } catch (error) {
         if (!(error instanceof RateLimiterRes)) throw error;
         throw new AppError('rate_limited', { retryAfterMs: error.msBeforeNext });

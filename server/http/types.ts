@@ -46,8 +46,8 @@ export interface LogDownloads {
 
 /** A limit on how often one client may do something, shared by all instances. */
 export interface RateLimit {
-  /** Counts one use. @throws AppError rate_limited with retryAfterMs */
-  use(key: string): Promise<void>;
+  /** Counts one use by a client address. @throws AppError rate_limited with retryAfterMs */
+  use(address: string): Promise<void>;
 }
 
 /** What `/readyz` says: ready only if every check is. */

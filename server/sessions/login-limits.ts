@@ -1,5 +1,5 @@
-import ipaddr from 'ipaddr.js';
 import type { ErrorCode } from '../../shared/errors.ts';
+import { addressGroup } from '../core/client-address.ts';
 import { AppError } from '../core/errors.ts';
 import { sleep } from '../core/sleep.ts';
 import type { RedisConnections } from '../redis/connections.ts';
@@ -135,13 +135,6 @@ export function createLoginLimits(options: { redis?: RedisConnections } = {}): L
 async function chargeHost(hosts: PenaltyClock, key: string): Promise<BudgetAnswer> {
   const retryMs = await hosts.charge(key, AUTHFAIL_DEBT, HOST_DEBT_MAX);
   return retryMs === 0 ? { ok: true } : { ok: false, retryMs, busy: false };
-}
-
-/** An IPv4 address as it is, an IPv6 one as its /64, which is what one customer gets (RFC 6177); anything else as text. */
-function addressGroup(text: string): string {
-  if (!ipaddr.isValid(text)) return text;
-  const address = ipaddr.process(text);
-  return address.kind() === 'ipv4' ? address.toString() : `${address.toByteArray().slice(0, 8).join('.')}/64`;
 }
 
 /** Uses Redis where it is there, and does not make everyone wait to find out that it is not. */

@@ -8,6 +8,7 @@ import {
   timeout,
   wrap,
 } from 'cockatiel';
+import { addressGroup } from '../core/client-address.ts';
 import type { AppError } from '../core/errors.ts';
 import { isDeeperThan, parseJson } from '../core/json.ts';
 import type { Logger } from '../core/types.ts';
@@ -181,7 +182,8 @@ export function createKeyService(deps: {
   }
 
   return {
-    async ask(question, address) {
+    async ask(question, clientAddress) {
+      const address = addressGroup(clientAddress);
       const parts = [question.serviceId, question.hwid, question.key];
       const id = createHash('sha256').update(JSON.stringify(parts)).digest('base64');
       const known = noes.get(id);

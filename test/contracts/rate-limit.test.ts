@@ -46,6 +46,14 @@ describe('rate limit', () => {
       assert.ok(retryAfterMs > 50_000 && retryAfterMs <= 60_000, String(retryAfterMs));
       await limit.use('2001:db8::1');
     });
+
+    it(`[HTTP-2] takes the addresses of one IPv6 network for one client (${form})`, async () => {
+      const limit = createRateLimit({ name: `v6-${form}`, perMinute: 2, ...options() });
+      await limit.use('2001:db8::1');
+      await limit.use('2001:db8::2');
+      await refused(limit.use('2001:db8::3'));
+      await limit.use('2001:db8:0:1::1');
+    });
   }
 
   it('[HTTP-2] counts for all instances together', async () => {

@@ -1,5 +1,10 @@
 import assert from 'node:assert/strict';
-import { clientAddress, createProxyTrust, type TrustProxy } from '../../../server/core/client-address.ts';
+import {
+  addressGroup,
+  clientAddress,
+  createProxyTrust,
+  type TrustProxy,
+} from '../../../server/core/client-address.ts';
 
 function from(trust: TrustProxy, peer: string | undefined, forwarded?: string): string {
   const headers = forwarded === undefined ? {} : { 'x-forwarded-for': forwarded };
@@ -28,5 +33,14 @@ describe('client address', () => {
     assert.equal(from(trust, '::ffff:10.0.0.1', '203.0.113.9'), '203.0.113.9');
     assert.equal(from(trust, '198.51.100.7', '203.0.113.9'), '198.51.100.7');
     assert.equal(from(trust, '::1', 'garbage'), '::1');
+  });
+
+  it('[HTTP-2] [SES-5] takes the /64 of an IPv6 address for one client', () => {
+    const group = addressGroup('2001:db8:1:2::1');
+    assert.equal(addressGroup('2001:db8:1:2:ffff:ffff:ffff:ffff'), group);
+    assert.notEqual(addressGroup('2001:db8:1:3::1'), group);
+    assert.equal(addressGroup('203.0.113.9'), '203.0.113.9');
+    assert.notEqual(addressGroup('203.0.113.10'), addressGroup('203.0.113.9'));
+    assert.equal(addressGroup('unknown'), 'unknown');
   });
 });
