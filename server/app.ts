@@ -12,9 +12,11 @@ import { restoreFastStrings } from './core/fast-strings.ts';
 import { createLifecycle } from './core/lifecycle.ts';
 import { createMetrics } from './core/metrics.ts';
 import { createOriginPolicy } from './core/origin-policy.ts';
+import { createStrangers, type StrangerLimits } from './core/strangers.ts';
 import type { Logger } from './core/types.ts';
 import { createDemoNode } from './demo/node.ts';
 import { createHttpApp } from './http/app.ts';
+import { guardConnections, IDLE_LIMITS } from './http/connection-guard.ts';
 import { createDrain, createNodeServer } from './http/node-server.ts';
 import { answerWithoutUpgrade, isWebSocketUpgrade } from './http/other-upgrades.ts';
 import { createRateLimit } from './http/rate-limit.ts';
@@ -46,6 +48,7 @@ import { createMemorySessionStore, createRedisSessionStore } from './sessions/se
 import { createSessionWatch } from './sessions/session-watch.ts';
 import type { Session } from './sessions/types.ts';
 import { createRedisAdapter } from './socketio/adapter.ts';
+import { UNKNOWN_LIMITS } from './socketio/admission.ts';
 import { createGateway } from './socketio/gateway.ts';
 import { createIo } from './socketio/io.ts';
 import { createSshPool } from './ssh/pool.ts';
@@ -219,6 +222,12 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
   });
   lifecycle.add('session watch', watch);
   redis?.onUp(watch.check);
+  const countStrangers = (kind: string, limits: StrangerLimits) => {
+    const onTurnedOut = () => metrics.count('tailwire_turned_out_total', { kind });
+    const strangers = createStrangers({ ...limits, onTurnedOut });
+    metrics.readAtScrape('tailwire_unknown_connections', { kind }, strangers.count);
+    return strangers;
+  };
   const gateway = createGateway({
     logger,
     units: config.allowedUnits,
@@ -235,6 +244,7 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
     bus,
     proxyTrust: trust,
     authTimeoutMs: config.authTimeoutMs,
+    strangers: countStrangers('socketio', UNKNOWN_LIMITS),
     messageRate: config.messageRate,
     onError: (code) => metrics.count('tailwire_errors_total', { code }),
   });
@@ -311,6 +321,7 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
     if (gateway.handles(request)) gateway.request(request, response);
     else http(request, response);
   }, config);
+  guardConnections(server, { trust, strangers: countStrangers('http', IDLE_LIMITS) });
   const drain = createDrain(server);
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     // Node has taken its own listeners off: a client that resets the connection now would end the process.

@@ -46,6 +46,12 @@ export const ERRORS = {
     retryable: true,
     hint: 'Authenticate within the time limit after connecting.',
   },
+  too_many_connections: {
+    message: 'Too many connections without a token.',
+    status: 429,
+    retryable: true,
+    hint: 'Send the session token with the handshake, or at once after connecting.',
+  },
   invalid_service: {
     message: 'Unknown or not allowed service.',
     status: 400,

@@ -24,6 +24,16 @@ export const METRICS = {
   },
   tailwire_ready: { kind: 'gauge', help: '1 while /readyz says so.', labels: [] },
   tailwire_sockets: { kind: 'gauge', help: 'Open client connections.', labels: ['kind'] },
+  tailwire_unknown_connections: {
+    kind: 'gauge',
+    help: 'Connections that have not said who they are or what they want, by kind.',
+    labels: ['kind'],
+  },
+  tailwire_turned_out_total: {
+    kind: 'counter',
+    help: 'Such connections that were ended because their address had too many, by kind.',
+    labels: ['kind'],
+  },
   tailwire_rooms: { kind: 'gauge', help: 'Rooms with members on this instance.', labels: [] },
   tailwire_room_deliveries_total: {
     kind: 'counter',

@@ -21,6 +21,20 @@ const CONNECTIONS_MAX = 20_000;
 const HANDSHAKE_MS = 10_000;
 
 /**
+ * A client that takes nothing of an answer for this long, in ms, is cut. Node looks twice before it believes that nothing
+ * moves, so that it ends after at most twice as long.
+ */
+const STALLED_MS = 5_000;
+
+/** Cuts a client that does not take its answer. One that waits for an answer still to come is not meant. */
+function limitStalls({ socket }: http.IncomingMessage, response: http.ServerResponse): void {
+  socket.setTimeout(STALLED_MS);
+  response.on('timeout', () => {
+    if (socket.writableLength > 0) socket.destroy();
+  });
+}
+
+/**
  * The listening side: plain HTTP, or HTTPS where TLS_CERT and TLS_KEY are set (TLS 1.2 and newer).
  * @throws SettingError where a file of TLS_CERT and its companions is missing or malformed
  */
@@ -42,6 +56,7 @@ export function createNodeServer(
       )
     : http.createServer(LIMITS, listener);
   server.maxConnections = CONNECTIONS_MAX;
+  server.prependListener('request', limitStalls);
   return server;
 }
 

@@ -9,8 +9,10 @@ import { createMessageRate } from '../core/message-rate.ts';
 import { sessionTokens } from '../core/session-token.ts';
 import { sleep } from '../core/sleep.ts';
 import { createSlots } from '../core/slots.ts';
+import type { Strangers } from '../core/strangers.ts';
 import type { Logger, Stoppable } from '../core/types.ts';
 import type { Session, SessionEnd } from '../sessions/types.ts';
+import { createAdmission, type EngineConnection } from './admission.ts';
 import { type Connection, createConnection, type GatewayServer, type GatewaySocket } from './connection.ts';
 import { dispatch } from './dispatch.ts';
 import type { HandlerDeps } from './handlers/types.ts';
@@ -34,6 +36,8 @@ export interface GatewayDeps extends Omit<HandlerDeps, 'adopt' | 'reads'> {
   bus: Bus;
   proxyTrust: ProxyTrust;
   authTimeoutMs: number;
+  /** Keeps count of connections without a valid token. */
+  strangers: Strangers;
   /** Messages a second for one connection. */
   messageRate: number;
   /** Keeps an eye on the sessions of connected sockets; returns the function that ends it. */
@@ -54,6 +58,8 @@ export interface Gateway extends Stoppable {
 export function createGateway(deps: GatewayDeps): Gateway {
   const { bus, io, logger, sessions } = deps;
   const bySession = new Map<string, Set<Connection>>();
+  const admission = createAdmission({ ...deps, engine: io.engine });
+  const engineOf = (socket: GatewaySocket) => socket.conn as unknown as EngineConnection;
   let draining = false;
 
   /** The first valid token of the handshake [SIO-1]; null where there is none at all. @throws AppError session_refused */
@@ -63,6 +69,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     const tokens = [cookie, given].filter(
       (token): token is string => typeof token === 'string' && token !== '' && token.length <= MAX_TOKEN,
     );
+    if (tokens.length > 0) admission.pending(engineOf(socket));
     for (const token of tokens) {
       const session = await sessions.get(token);
       if (session) return { token, session };
@@ -80,6 +87,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
         next();
       },
       (error: unknown) => {
+        admission.unknown(engineOf(socket));
         const failure = toAppError(error);
         const code = failure.code === 'session_refused' ? 'session_refused' : 'session_check_failed';
         deps.onError?.(code);
@@ -94,6 +102,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     // It left while its token was looked up: nothing would end the watch over its session.
     if (!socket.connected) return;
     connection.login = login;
+    admission.known(engineOf(socket));
     const { id, target, expiresAt } = login.session;
     const group = bySession.get(id) ?? new Set();
     bySession.set(id, group.add(connection));
@@ -126,6 +135,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
   io.on('connection', (socket) => {
     const address = clientAddress(socket.request, deps.proxyTrust);
     const connection = createConnection(socket, address, (code) => deps.onError?.(code));
+    connection.member.rights.onAdded = () => admission.known(engineOf(socket));
     connection.member.rights.onExpired = () => roomTokenExpired(connection);
     const rate = createMessageRate(deps.messageRate);
     // Without a listener a broken packet would end the process (CVE-2024-38355). Clients can send an event of this name,
@@ -139,13 +149,11 @@ export function createGateway(deps: GatewayDeps): Gateway {
       else if (verdict === 'warn') connection.fail(new AppError('rate_limited'));
       else if (verdict === 'close') socket.disconnect(true);
     });
-    const deadline = setTimeout(() => {
-      if (connection.login || !connection.member.rights.isEmpty) return;
-      connection.fail(new AppError('auth_timeout'));
+    admission.onEnd(engineOf(socket), (code) => {
+      connection.fail(new AppError(code));
       socket.disconnect(true);
-    }, deps.authTimeoutMs);
+    });
     socket.on('disconnect', () => {
-      clearTimeout(deadline);
       connection.release();
       connection.member.rights.clear();
       deps.hub.leaveAll(connection.member);

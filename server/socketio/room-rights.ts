@@ -12,6 +12,8 @@ export interface RoomRights {
   add(token: string, grant: Grant): void;
   find(wanted: (grant: Grant) => boolean): Grant | undefined;
   readonly isEmpty: boolean;
+  /** Called when a token has been added. */
+  onAdded: () => void;
   /** Called when a token has expired and does not count any more. */
   onExpired: () => void;
   /** Forgets all. */
@@ -35,12 +37,14 @@ export function createRoomRights(): RoomRights {
   }
 
   const rights: RoomRights = {
+    onAdded() {},
     onExpired() {},
     add(token, grant) {
       if (held.has(token)) return;
       if (held.size >= GRANTS_MAX) throw new AppError('too_many_rooms');
       if (grant.expiresAt === null) held.set(token, { grant, timer: null });
       else arm(token, grant, grant.expiresAt);
+      rights.onAdded();
     },
     find(wanted) {
       for (const { grant } of held.values()) if (wanted(grant)) return grant;

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { fuzzFrames } from '../../scripts/fuzz/frames.ts';
 import { withNastyValue } from '../../scripts/fuzz/nasty-json.ts';
 import { fuzzPackets } from '../../scripts/fuzz/packets.ts';
+import { holdConnections, SLOWNESSES } from '../../scripts/fuzz/slow.ts';
 import { guessSecrets } from '../../scripts/fuzz/tokens.ts';
 
 /** The short form of `npm run fuzz`: a server process, some thousand inputs, and good clients beside them. */
@@ -29,6 +30,15 @@ describe('fuzzing', function () {
     for (const { door, tried, accepted } of tallies) {
       assert.equal(accepted, 0, door);
       assert.equal(tried, 150, door);
+    }
+  });
+
+  it('[SIO-1] [HTTP-2] cuts connections that are slow in any way, and serves newcomers of their address meanwhile', async () => {
+    const outcomes = await holdConnections(100, silent, [SLOWNESSES]);
+    assert.equal(outcomes.length, SLOWNESSES.length);
+    for (const { name, opened, held, good, tries } of outcomes) {
+      assert.deepEqual({ name, opened, held }, { name, opened: 100, held: 0 });
+      assert.ok(tries > 0 && good === tries, `${name}: ${good} of ${tries} newcomers were served`);
     }
   });
 

@@ -28,12 +28,13 @@ export function docsRoutes(deps: Pick<HttpDeps, 'config' | 'version'>): Router {
     throw new AppError('not_authenticated', { detail: 'user name and password of the documents' });
   };
 
-  const openApi = createOpenApi(deps.version);
-  const asyncApi = createAsyncApi(deps.version);
+  // Written once: whoever asks often, or reads slowly, costs little.
+  const openApi = Buffer.from(JSON.stringify(createOpenApi(deps.version)));
+  const asyncApi = Buffer.from(JSON.stringify(createAsyncApi(deps.version)));
   const page = createDocsPage();
   router.use('/docs', guard);
-  router.get('/docs/openapi.json', (_req, res) => void res.json(openApi));
-  router.get('/docs/asyncapi.json', (_req, res) => void res.json(asyncApi));
+  router.get('/docs/openapi.json', (_req, res) => void res.type('json').send(openApi));
+  router.get('/docs/asyncapi.json', (_req, res) => void res.type('json').send(asyncApi));
   router.get('/docs', (_req, res) => {
     res.set('Content-Security-Policy', page.policy).type('html').send(page.html);
   });

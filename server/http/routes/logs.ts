@@ -39,6 +39,9 @@ const DOWNLOADS = { slots: 3, waiting: 0 };
 /** How often a download looks whether its session still lives, in ms: a logout ends it within 1 s, like a socket [SIO-8]. */
 const SESSION_POLL_MS = 500;
 
+/** A download may be paused for this long, in ms; other answers are cut much sooner. */
+const PAUSE_MS = 600_000;
+
 /** Text gathered before it is written, in characters: few large writes instead of one a line. */
 const CHUNK = 64 * 1024;
 
@@ -72,6 +75,7 @@ export function logRoutes(deps: HttpDeps): Router {
       throw new AppError('invalid_service');
     }
     const { format, ...query } = parseInput(logQuerySchema, req.query);
+    res.socket?.setTimeout(PAUSE_MS);
     const gone = new AbortController();
     res.once('close', () => gone.abort());
     if (res.destroyed) return;
