@@ -17,7 +17,7 @@ import type { Logger } from './core/types.ts';
 import { createDemoNode } from './demo/node.ts';
 import { createHttpApp } from './http/app.ts';
 import { guardConnections, IDLE_LIMITS } from './http/connection-guard.ts';
-import { createDrain, createNodeServer } from './http/node-server.ts';
+import { BACKLOG, createDrain, createNodeServer } from './http/node-server.ts';
 import { answerWithoutUpgrade, isWebSocketUpgrade } from './http/other-upgrades.ts';
 import { createRateLimit } from './http/rate-limit.ts';
 import { createTlsReload } from './http/tls.ts';
@@ -344,7 +344,7 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
     async listen() {
       await new Promise<void>((resolve, reject) => {
         server.once('error', reject);
-        server.listen(config.port, config.host, () => {
+        server.listen({ port: config.port, host: config.host, backlog: BACKLOG }, () => {
           server.off('error', reject);
           resolve();
         });

@@ -15,6 +15,7 @@ import { parse } from './parse.ts';
 import { toMarkdown, writeSection } from './report.ts';
 import { rooms } from './rooms.ts';
 import { slow } from './slow.ts';
+import { storm } from './storm.ts';
 
 const BENCHES: Record<string, { title: string; run(context: Context): Promise<Section> }> = {
   fanout: { title: '200 viewers of one unit, beside Socket.IO, ws, Nchan and NATS', run: fanout },
@@ -22,6 +23,7 @@ const BENCHES: Record<string, { title: string; run(context: Context): Promise<Se
   latency: { title: 'the age of lines on another instance, beside ssh', run: latency },
   idle: { title: 'memory of an idle viewer, beside bare Socket.IO', run: idle },
   slow: { title: 'one viewer that does not read among 100', run: slow },
+  storm: { title: '5000 viewers come back at once after their instance was killed', run: storm },
   rooms: { title: '500 plain WebSocket members of one room, beside ws and Nchan', run: rooms },
   connections: { title: 'memory of 5000 idle plain WebSockets, beside bare ws', run: connections },
   parse: { title: 'CPU time of the parser, beside JSON.parse', run: parse },

@@ -11,6 +11,9 @@ import { waitFor } from '../lab/wait.ts';
 import { askChild, endChild, hasEnded, startChild } from './child.ts';
 import type { Context } from './context.ts';
 
+/** Opens /metrics of a cluster's servers. */
+export const METRICS_TOKEN = 'the metrics token of the benches';
+
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 export interface MemoryUse {
@@ -105,6 +108,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     SESSION_SECRET: randomBytes(32).toString('base64'),
     SSH_ALLOWED_HOSTS: lab.subnet,
     HTTP_RATE: '1000',
+    METRICS_TOKEN,
     TMPDIR: folder,
   };
   try {

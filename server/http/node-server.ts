@@ -17,6 +17,13 @@ const LIMITS = {
 /** Most open connections of one instance, upgraded ones included: four times what one instance is built for. */
 const CONNECTIONS_MAX = 20_000;
 
+/**
+ * Connections that may wait to be taken. Where a queue is full, the kernel drops what comes, and it comes again after 1, 3,
+ * 7, 15 and 31 s: thousands of viewers of an instance that has died would be back half a minute later with Node's 511.
+ * The kernel cuts this at its own net.core.somaxconn (4096 since Linux 5.4).
+ */
+export const BACKLOG = 8192;
+
 /** Longest TLS handshake, in ms (Node's default is 120 s): as long as a client has for its headers. */
 const HANDSHAKE_MS = 10_000;
 

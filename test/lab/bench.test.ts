@@ -28,6 +28,7 @@ describe('npm run bench', () => {
       'Latency',
       'Idle viewers',
       'One viewer',
+      'All viewers',
       'Rooms',
       'Idle connections',
       'Parsing',
