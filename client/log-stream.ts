@@ -1,4 +1,4 @@
-import type { LogBatch, LogGap, LogHistory } from '../shared/events.ts';
+import { type LogBatch, type LogGap, type LogHistory, TAIL_MAX } from '../shared/events.ts';
 import type { PackedEntry } from '../shared/log-batch.ts';
 import { backoffDelay } from './backoff.ts';
 import type { Answer, Connection } from './connection.ts';
@@ -91,6 +91,8 @@ export function createLogStream(
   let cursor: string | null = null;
   let error: GatewayError | null = null;
   let gapSeen = false;
+  /** Watched already, when there was no line yet: all lines that come are new, but nothing to resume behind. */
+  let wasEmpty = false;
   /** Ids held when the position was lost: the fresh start may begin with some of them. */
   let held: ReadonlySet<string> | null = null;
   let failures = 0;
@@ -145,6 +147,7 @@ export function createLogStream(
     stopTimer();
     life += 1;
     cursor = null;
+    wasEmpty = false;
     held = null;
     error = null;
     failures = 0;
@@ -166,13 +169,15 @@ export function createLogStream(
     gapSeen = false;
     const after = cursor;
     changed();
-    const position = after === null ? { tail: options.tail ?? TAIL } : { after };
+    const tail = wasEmpty ? TAIL_MAX : (options.tail ?? TAIL);
+    const position = after === null ? { tail } : { after };
     const answer = await connection.request('subscribe_logs', { service, batch: true, ...position });
     if (asked !== step) return;
     if (answer.ok) {
       enter('attached');
       failures = 0;
       error = null;
+      wasEmpty = cursor === null;
       if (after !== null && !answer.recovered && !gapSeen)
         appendGap({ from: after, to: null, reason: 'unknown' });
     } else {

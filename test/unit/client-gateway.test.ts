@@ -112,6 +112,18 @@ describe('gateway client', () => {
     await until(() => other.get().status === 'live');
   });
 
+  it('[LOG-2] misses no line of a service that had none when the connection broke', async () => {
+    const stream = watch('execution');
+    await until(() => stream.get().status === 'live');
+    gateway.cut();
+    gateway.write('execution', ...Array.from({ length: 800 }, (_, n) => String(n)));
+    await until(() => stream.get().items.length === 800);
+    assert.deepEqual(
+      shown(stream),
+      Array.from({ length: 800 }, (_, n) => String(n)),
+    );
+  });
+
   it('keeps a subscription for a moment after its last viewer, then leaves', async () => {
     const stream = client.logs('execution');
     const first = stream.subscribe(() => {});
