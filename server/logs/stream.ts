@@ -16,7 +16,7 @@ import type { PositionCodec } from './position.ts';
 import { createSemaphore } from './semaphore.ts';
 import { createSharedResume } from './shared-resume.ts';
 import { createTail } from './tail.ts';
-import { createViewer, type LogSink, type Viewer, type ViewerStart } from './viewer.ts';
+import { createViewer, type LogSink, type Viewer, type ViewerSource, type ViewerStart } from './viewer.ts';
 
 /** How often an instance looks whether a stream needs an owner, in ms; with jitter, so that instances do not run in step. */
 const CONTEND_MS = 250;
@@ -64,7 +64,7 @@ export function createLogStream(deps: LogStreamDeps): LogStream {
   const { name, store, leases, reader, codec, logger } = deps;
   const source: JournalSource = { unit: deps.unit };
   const stopping = new AbortController();
-  const viewers = new Map<Viewer, { session: ViewerSession; sink: LogSink }>();
+  const viewers = new Map<Viewer, ViewerSession>();
   const badLogins = new Map<string, number>();
   const catchUps = createSemaphore(CATCH_UPS);
   const recents = new Map<number, Promise<LogEntry[]>>();
@@ -76,14 +76,14 @@ export function createLogStream(deps: LogStreamDeps): LogStream {
 
   function login(): ViewerSession | null {
     const now = Date.now();
-    for (const { session } of viewers.values()) {
+    for (const session of viewers.values()) {
       if ((badLogins.get(session.id) ?? 0) <= now) return session;
     }
     return null;
   }
 
   function requireLogin(): ViewerSession {
-    const session = login() ?? viewers.values().next().value?.session;
+    const session = login() ?? viewers.values().next().value;
     if (!session) throw new AppError('ssh_closed');
     return session;
   }
@@ -166,8 +166,7 @@ export function createLogStream(deps: LogStreamDeps): LogStream {
           const failure = toAppError(error, 'log_stream_failed');
           if (failure.retryable) throw failure;
           badLogins.set(session.id, Date.now() + BAD_LOGIN_MS);
-          for (const viewer of viewers.values())
-            if (viewer.session.id === session.id) viewer.sink.failed(failure);
+          for (const [viewer, { id }] of viewers) if (id === session.id) viewer.sink.failed(failure);
         }
         if (!change.signal.aborted) return;
       }
@@ -202,7 +201,7 @@ export function createLogStream(deps: LogStreamDeps): LogStream {
           failures++;
           if (!passing && !told) {
             told = true;
-            for (const { sink } of viewers.values()) sink.failed(failure);
+            for (const { sink } of viewers.keys()) sink.failed(failure);
           }
         }
         logger.info('stream reader stopped, trying again', {
@@ -219,8 +218,8 @@ export function createLogStream(deps: LogStreamDeps): LogStream {
 
   /** A session without viewers may have ended: its login reads on only as long as nobody else is there. */
   function checkLogin(): void {
-    const isThere = [...viewers.values()].some(({ session }) => session.id === current?.session.id);
-    if (!isThere && viewers.size > 0) current?.change.abort();
+    for (const { id } of viewers.values()) if (id === current?.session.id) return;
+    if (viewers.size > 0) current?.change.abort();
   }
 
   async function end(): Promise<void> {
@@ -235,25 +234,24 @@ export function createLogStream(deps: LogStreamDeps): LogStream {
   let ended: Promise<void> | null = null;
   const stop = () => (ended ??= end());
 
+  /** A viewer that has ended takes no part any more, neither as a reason to read nor with its login. */
+  function onEnd(viewer: Viewer): void {
+    const session = viewers.get(viewer);
+    if (!session) return;
+    viewers.delete(viewer);
+    badLogins.delete(session.id);
+    if (viewers.size === 0) linger = setTimeout(() => void stop(), LINGER_MS);
+    checkLogin();
+  }
+
+  const viewerSource: ViewerSource = { tail, recent, resume, crowded, onEnd };
+
   return {
     view(session, sink, start, filter) {
       clearTimeout(linger);
-      const inner = createViewer({ tail, sink, start, filter, recent, resume, crowded });
-      const viewer: Viewer = {
-        started: inner.started,
-        ended: inner.ended,
-        stop() {
-          inner.stop();
-          if (!viewers.delete(viewer)) return;
-          badLogins.delete(session.id);
-          if (viewers.size === 0) linger = setTimeout(() => void stop(), LINGER_MS);
-          checkLogin();
-        },
-      };
-      viewers.set(viewer, { session, sink });
+      const viewer = createViewer(viewerSource, { sink, start, filter });
+      viewers.set(viewer, session);
       checkLogin();
-      // One that has failed for good takes no part any more, neither as a reason to read nor with its login.
-      void inner.ended.then(() => viewer.stop());
       return viewer;
     },
     owns: () => current !== null,

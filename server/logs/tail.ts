@@ -20,6 +20,11 @@ export type TailItem = { offset: number; count: number; cursor: string | null } 
   | { kind: 'gap'; reason: GapReason }
 );
 
+/** Objects, not functions: a stream has thousands of them. */
+export interface TailWatcher {
+  tailChanged(): void;
+}
+
 /** The newest lines of one stream as this instance holds them. Offsets count lines (a gap counts as one) and never repeat. */
 export interface Tail {
   /** Resolves when the store has been read for the first time. */
@@ -34,8 +39,9 @@ export interface Tail {
   find(key: string): number | undefined;
   /** Seqnum id of the journal of the newest line, null if unknown. */
   journal(): string | null;
-  /** Calls back after every change. @returns its remover */
-  onChange(listener: () => void): () => void;
+  /** Has a watcher told after every change, until `unwatch`. */
+  watch(watcher: TailWatcher): void;
+  unwatch(watcher: TailWatcher): void;
   stop(): void;
 }
 
@@ -87,12 +93,12 @@ export function createTail(deps: TailDeps): Tail {
   let bytes = 0;
   let end = 0;
   let last: string | null = null;
-  const listeners = new Set<() => void>();
+  const watchers = new Set<TailWatcher>();
 
   const begin = () => items[0]?.offset ?? end;
 
   function notify(): void {
-    for (const listener of listeners) listener();
+    for (const watcher of watchers) watcher.tailChanged();
   }
 
   function drop(item: TailItem): void {
@@ -256,9 +262,11 @@ export function createTail(deps: TailDeps): Tail {
     at,
     find,
     journal: () => (last === null ? null : journalOf(last)),
-    onChange(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
+    watch(watcher) {
+      watchers.add(watcher);
+    },
+    unwatch(watcher) {
+      watchers.delete(watcher);
     },
     stop() {
       stopping.abort();

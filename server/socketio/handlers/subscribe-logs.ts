@@ -11,7 +11,7 @@ import {
   requireSession,
   SUBSCRIPTIONS_MAX,
 } from '../connection.ts';
-import { createLogSink } from '../log-sink.ts';
+import { createSubscription } from '../log-subscription.ts';
 import type { Handler, HandlerDeps } from './types.ts';
 
 /**
@@ -35,20 +35,20 @@ function begin(
   async function open(): Promise<Viewer | null> {
     await deps.prove(session, connection.address);
     if (entry.cancelled) return null;
-    const sink = createLogSink(connection, { service: request.service, batch: request.batch === true });
     const start = { ...request, tail: request.tail ?? TAIL_DEFAULT };
     // Through a filter the first lines have to be looked for in the journal, which costs as much as a page of history.
     const filtered = Boolean(request.level || request.grep);
     const free = filtered ? await deps.reads.take(session.id, UNENDING) : () => {};
     try {
-      entry.viewer = entry.cancelled ? null : deps.logs.subscribe(session, unit, start, sink);
+      entry.viewer = entry.cancelled ? null : deps.logs.subscribe(session, unit, start, entry);
     } finally {
       if (!entry.viewer) free();
     }
     entry.viewer?.started.then(free, free);
     return entry.viewer;
   }
-  const entry: LogSubscription = { viewer: null, cancelled: false, opened: Promise.resolve(null) };
+  const { service, batch } = request;
+  const entry = createSubscription(connection, { unit, service, batch: batch === true });
   connection.logs.set(unit, entry);
   entry.opened = open();
   return entry;
@@ -71,7 +71,6 @@ export const subscribeLogs: Handler<z.output<typeof subscribeLogsSchema>> = asyn
   try {
     const viewer = await entry.opened;
     if (!viewer) return { recovered: true };
-    void viewer.ended.then(forget);
     if (!wantsAck) return { recovered: true };
     const patience = new AbortController();
     const late = sleep(ANSWER_MS, patience.signal).then(() => null);

@@ -14,7 +14,7 @@ const pool: SshPool = {
   stats: () => ({ connections: 0, channels: 0 }),
   stop: async () => {},
 };
-const sink = { deliver() {}, gap() {}, failed() {}, backlog: () => 0 };
+const sink = { deliver() {}, gap() {}, failed() {}, backlog: () => 0, ended() {} };
 
 describe('the names of streams', () => {
   /** What the stream of a host is called in the cluster. */

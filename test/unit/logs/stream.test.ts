@@ -24,6 +24,7 @@ import { until } from '../../support/until.ts';
 const STUCK_BYTES = 2_000_000;
 const NAME = 'node.example/22/ubuntu/execution';
 
+const turn = () => new Promise((resolve) => setImmediate(resolve));
 const id = (n: number) => fakeCodec.encode(fakeCursor(n));
 
 function sessionOf(name: string): ViewerSession {
@@ -57,6 +58,7 @@ function createSink(): Sink {
     gap: ({ reason }) => void sink.gaps.push(reason),
     failed: (error) => void sink.failures.push(error),
     backlog: () => sink.bytes,
+    ended() {},
   };
   return sink;
 }
@@ -187,7 +189,7 @@ describe('the stream of a unit on one instance', () => {
       await until(() => journal.queries.length > reads);
       await new Promise((resolve) => setTimeout(resolve, 50));
       viewer.stop();
-      await viewer.ended;
+      for (let n = 0; n < 10; n++) await turn();
       assert.deepEqual(sink.got, []);
     }
   });

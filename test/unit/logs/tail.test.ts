@@ -41,12 +41,14 @@ function createHarness(chunk = 5) {
   });
   const seen: (number | 'gap')[] = [];
   let offset = 0;
-  tail.onChange(() => {
-    for (let item = tail.at(offset); item; item = tail.at(offset)) {
-      if (item.kind === 'gap') seen.push('gap');
-      else seen.push(...lineNumbers(item.chunk.entries()));
-      offset = item.offset + item.count;
-    }
+  tail.watch({
+    tailChanged() {
+      for (let item = tail.at(offset); item; item = tail.at(offset)) {
+        if (item.kind === 'gap') seen.push('gap');
+        else seen.push(...lineNumbers(item.chunk.entries()));
+        offset = item.offset + item.count;
+      }
+    },
   });
   return { journal, store, tail, seen, bridges: () => bridges };
 }
@@ -273,10 +275,11 @@ describe('the tail of a stream', () => {
   it('stop ends the follow and wakes who waits', async () => {
     await tail.ready;
     let woken = 0;
-    const remove = tail.onChange(() => woken++);
+    const watcher = { tailChanged: () => void woken++ };
+    tail.watch(watcher);
     tail.stop();
     assert.equal(woken, 1);
-    remove();
+    tail.unwatch(watcher);
     await until(() => store.followers === 0);
   });
 });

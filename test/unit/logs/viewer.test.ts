@@ -5,8 +5,12 @@ import { createFilter, type LogFilter } from '../../../server/logs/filter.ts';
 import { recentEntries } from '../../../server/logs/history.ts';
 import { resumeJournal } from '../../../server/logs/journal/resume.ts';
 import { createSharedResume } from '../../../server/logs/shared-resume.ts';
-import { createChunk, type Tail, type TailItem } from '../../../server/logs/tail.ts';
-import { createViewer, type Viewer, type ViewerStart } from '../../../server/logs/viewer.ts';
+import {
+  createViewer,
+  type Viewer,
+  type ViewerSource,
+  type ViewerStart,
+} from '../../../server/logs/viewer.ts';
 import {
   createFakeJournal,
   FAKE_TARGET,
@@ -19,64 +23,11 @@ import {
   span,
   writeLines,
 } from '../../support/fake-journal.ts';
+import { createFakeTail, type FakeTail } from '../../support/fake-tail.ts';
 import { until } from '../../support/until.ts';
 
 const id = (n: number) => fakeCodec.encode(fakeCursor(n));
 const turn = () => new Promise((resolve) => setImmediate(resolve));
-
-interface FakeTail extends Tail {
-  /** Lines `from`..`to` as one batch. */
-  push(from: number, to: number): void;
-  gap(): void;
-  /** Forgets all but the newest items. */
-  keep(items: number): void;
-  readonly listeners: number;
-}
-
-function createFakeTail(): FakeTail {
-  let items: TailItem[] = [];
-  let end = 0;
-  let last: string | null = null;
-  const listeners = new Set<() => void>();
-  const add = (item: TailItem) => {
-    items.push(item);
-    end += item.count;
-    for (const listener of [...listeners]) listener();
-  };
-  const tail: FakeTail = {
-    ready: Promise.resolve(),
-    begin: () => items[0]?.offset ?? end,
-    end: () => end,
-    at: (offset) => items.find((item) => offset >= item.offset && offset < item.offset + item.count),
-    find(key) {
-      for (const item of items) {
-        if (item.kind !== 'lines') continue;
-        const index = item.chunk.entries().findIndex((entry) => entry.id.slice(8) === key);
-        if (index !== -1) return item.offset + index + 1;
-      }
-      return undefined;
-    },
-    journal: () => (last === null ? null : (last.slice(2, 34) ?? null)),
-    onChange(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-    stop() {},
-    push(from, to) {
-      last = fakeCursor(to);
-      const chunk = createChunk(fakeEntries(span(from, to).map((n) => fakeRecord(n))));
-      add({ kind: 'lines', offset: end, count: to - from + 1, cursor: last, chunk });
-    },
-    gap: () => add({ kind: 'gap', offset: end, count: 1, cursor: last, reason: 'journal_vacuumed' }),
-    keep(count) {
-      items = items.slice(-count);
-    },
-    get listeners() {
-      return listeners.size;
-    },
-  };
-  return tail;
-}
 
 /** A connection that remembers what it was given. */
 function createFakeSink() {
@@ -85,6 +36,7 @@ function createFakeSink() {
     gaps: [] as { from: string | null; to: string | null; reason: string }[],
     failures: [] as AppError[],
     bytes: 0,
+    ends: 0,
     deliver(chunk: { entries(): readonly { id: string; line: string }[] }) {
       sink.got.push(...lineNumbers([...chunk.entries()]));
     },
@@ -96,6 +48,9 @@ function createFakeSink() {
       sink.failures.push(error);
     },
     backlog: () => sink.bytes,
+    ended() {
+      sink.ends++;
+    },
   };
   return sink;
 }
@@ -105,39 +60,40 @@ describe('the viewer of a stream', () => {
   let tail: FakeTail;
   let sink: ReturnType<typeof createFakeSink>;
   let viewer: Viewer | undefined;
+  let ended: Viewer[];
 
   beforeEach(() => {
     journal = createFakeJournal({ chunk: 5 });
     tail = createFakeTail();
     sink = createFakeSink();
     viewer = undefined;
+    ended = [];
   });
   afterEach(async () => {
     viewer?.stop();
     viewer?.stop();
-    await until(() => tail.listeners === 0);
+    await until(() => tail.watchers === 0);
   });
 
   function view(start: ViewerStart, filter: LogFilter | null = null): Viewer {
-    const source = { unit: 'execution' };
+    const unit = { unit: 'execution' };
     const never = new AbortController().signal;
-    viewer = createViewer({
+    const source: ViewerSource = {
       tail,
-      sink,
-      start,
-      filter,
       crowded: () => false,
       recent: (lines, wanted) =>
         recentEntries(
-          { reader: journal.reader, target: FAKE_TARGET, source, toEntries: fakeEntries },
+          { reader: journal.reader, target: FAKE_TARGET, source: unit, toEntries: fakeEntries },
           { lines, filter: wanted },
           never,
         ),
       resume: createSharedResume({
-        read: (point, signal) => resumeJournal(journal.reader, FAKE_TARGET, { source, point }, signal),
+        read: (point, signal) => resumeJournal(journal.reader, FAKE_TARGET, { source: unit, point }, signal),
         toEntries: fakeEntries,
       }),
-    });
+      onEnd: (one) => ended.push(one),
+    };
+    viewer = createViewer(source, { sink, start, filter });
     return viewer;
   }
 
@@ -341,6 +297,7 @@ describe('the viewer of a stream', () => {
     const refused = (error: unknown) => error instanceof AppError && error.code === 'journal_permission';
     await assert.rejects(view({ after: id(13) }).started, refused);
     await until(() => sink.failures.length === 1);
+    assert.deepEqual([sink.ends, ended], [1, [viewer]]);
   });
 
   it('is given nothing after its end, whatever it was doing', async () => {
@@ -349,6 +306,7 @@ describe('the viewer of a stream', () => {
     viewer?.stop();
     tail.push(41, 50);
     await assert.rejects(started);
+    assert.deepEqual([sink.ends, ended], [1, [viewer]]);
     for (let n = 0; n < 10; n++) await turn();
     assert.deepEqual(sink.got, []);
     assert.deepEqual(sink.failures, []);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { AppError } from '../../../server/core/errors.ts';
+import type { LogSink } from '../../../server/logs/viewer.ts';
 import type { Connection } from '../../../server/socketio/connection.ts';
 import { logHistory } from '../../../server/socketio/handlers/log-history.ts';
 import { subscribeLogs } from '../../../server/socketio/handlers/subscribe-logs.ts';
@@ -27,14 +28,11 @@ function rig() {
     units: ['execution'],
     prove: () => proof,
     logs: {
-      subscribe() {
-        const viewer = { stopped: false, end: () => {} };
+      subscribe(_session: unknown, _unit: string, _start: unknown, sink: LogSink) {
+        const viewer = { stopped: false, end: () => sink.ended() };
         viewers.push(viewer);
         return {
           started: Promise.resolve({ recovered: true }),
-          ended: new Promise<void>((resolve) => {
-            viewer.end = resolve;
-          }),
           stop: () => {
             viewer.stopped = true;
           },
