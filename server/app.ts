@@ -67,6 +67,11 @@ import { createKeyService } from './websocket/key-service.ts';
 import { createWebSockets } from './websocket/server.ts';
 import type { Dialect } from './websocket/types.ts';
 
+/** A listener for the errors of upgraded connections: one for all of them. */
+function destroyBroken(this: Duplex): void {
+  this.destroy();
+}
+
 /** The composition root: the only place that builds services and wires them to each other. */
 export async function createApp(config: Config, logger: Logger): Promise<App> {
   // After the imports above, of which ioredis slows all text down.
@@ -132,6 +137,7 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
   const { io, bus } = createIo({
     originAllowed: originPolicy,
     origins: config.frontendUrls,
+    proxyTrust: trust,
     maxPayloadBytes: config.maxPayloadBytes,
     ...(pubSub ? { adapter: createRedisAdapter({ ...pubSub, prefix: keys.bus(), logger }) } : {}),
   });
@@ -242,7 +248,6 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
     watch: (token: string, session: Session) => watch.register(token, session),
     io,
     bus,
-    proxyTrust: trust,
     authTimeoutMs: config.authTimeoutMs,
     strangers: countStrangers('socketio', UNKNOWN_LIMITS),
     messageRate: config.messageRate,
@@ -325,7 +330,7 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
   const drain = createDrain(server);
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     // Node has taken its own listeners off: a client that resets the connection now would end the process.
-    socket.on('error', () => socket.destroy());
+    socket.on('error', destroyBroken);
     if (!isWebSocketUpgrade(request)) answerWithoutUpgrade(server, request, socket, head);
     else if (gateway.handles(request)) gateway.upgrade(request, socket, head);
     else webSockets.upgrade(request, socket, head);

@@ -48,7 +48,9 @@ export function clientAddress(request: AddressedRequest, trust: ProxyTrust): str
     if (!next || parseAddress(next) === null) break;
     current = next;
   }
-  return parseAddress(current)?.toString() ?? 'unknown';
+  const address = parseAddress(current)?.toString() ?? 'unknown';
+  // The same text once: the connection keeps it as long as it lives.
+  return address === current ? current : address;
 }
 
 /**

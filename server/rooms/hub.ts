@@ -55,7 +55,8 @@ export function createHub(deps: HubDeps): Hub {
     onLost: (turns) => logger.warn('room messages of another instance are lost', { turns }),
   });
   const rooms = new Map<string, Room>();
-  const roomsOf = new Map<Member, Set<string>>();
+  /** Arrays, since most members are in one room or two. */
+  const roomsOf = new Map<Member, string[]>();
   const historyLengths = new Map<string, number>();
   const watches = createWatches();
   /** Published here, not yet told to anybody: one turn of the event loop. */
@@ -221,8 +222,9 @@ export function createHub(deps: HubDeps): Hub {
       known.held ??= held;
       return known;
     }
-    const joined = roomsOf.get(member) ?? new Set<string>();
-    if (joined.size + watches.count(member) >= ROOMS_PER_MEMBER_MAX) throw new AppError('too_many_rooms');
+    const joined = roomsOf.get(member);
+    if ((joined?.length ?? 0) + watches.count(member) >= ROOMS_PER_MEMBER_MAX)
+      throw new AppError('too_many_rooms');
     let room = rooms.get(name);
     if (!room) {
       if (rooms.size >= ROOMS_MAX) throw new AppError('too_many_rooms');
@@ -230,7 +232,8 @@ export function createHub(deps: HubDeps): Hub {
     }
     if (room.members.size >= MEMBERS_MAX) throw new AppError('room_full');
     rooms.set(name, room);
-    roomsOf.set(member, joined.add(name));
+    if (joined) joined.push(name);
+    else roomsOf.set(member, [name]);
     const membership: Membership = { filter, held };
     room.members.set(member, membership);
     memberships += 1;
@@ -249,8 +252,8 @@ export function createHub(deps: HubDeps): Hub {
     if (!room?.members.delete(member)) return;
     memberships -= 1;
     const joined = roomsOf.get(member);
-    joined?.delete(name);
-    if (joined?.size === 0) roomsOf.delete(member);
+    joined?.splice(joined.indexOf(name), 1);
+    if (joined?.length === 0) roomsOf.delete(member);
     if (room.members.size === 0) rooms.delete(name);
     if (!member.hidden) {
       room.visible -= 1;
@@ -289,7 +292,7 @@ export function createHub(deps: HubDeps): Hub {
     },
     roomsOf: (member) => [...(roomsOf.get(member) ?? [])],
     watch(matches, member, options = {}) {
-      if ((roomsOf.get(member)?.size ?? 0) + watches.count(member) >= ROOMS_PER_MEMBER_MAX) {
+      if ((roomsOf.get(member)?.length ?? 0) + watches.count(member) >= ROOMS_PER_MEMBER_MAX) {
         throw new AppError('too_many_rooms');
       }
       flush();

@@ -1,7 +1,6 @@
-import type { IncomingMessage } from 'node:http';
 import type { ErrorCode } from '../../shared/errors.ts';
-import { clientAddress, type ProxyTrust } from '../core/client-address.ts';
 import type { StrangerLimits, Strangers } from '../core/strangers.ts';
+import type { KeptRequest } from './io.ts';
 
 /**
  * Socket.IO connections of one address that have shown no valid token. More than 1000 that all have had 3 s for it are no
@@ -11,10 +10,10 @@ export const UNKNOWN_LIMITS: StrangerLimits = { calm: 1000, most: 5000, patience
 
 /** The part of an Engine.IO connection that is used here. */
 export interface EngineConnection {
-  readonly request: IncomingMessage;
+  readonly request: KeptRequest;
   /** `socket` is there for WebSocket alone. */
   readonly transport: { readonly socket?: { terminate(): void } };
-  once(event: 'close', listener: () => void): unknown;
+  on(event: 'close', listener: (this: EngineConnection) => void): unknown;
   close(discard: boolean): void;
 }
 
@@ -47,7 +46,6 @@ interface Stay {
 export function createAdmission(deps: {
   engine: { on(event: 'connection', listener: (connection: EngineConnection) => void): unknown };
   strangers: Strangers;
-  proxyTrust: ProxyTrust;
   authTimeoutMs: number;
 }): Admission {
   const { engine, strangers, authTimeoutMs } = deps;
@@ -71,18 +69,21 @@ export function createAdmission(deps: {
     clearTimeout(stay.deadline);
   }
 
+  // One function for all of them, as long as they live.
+  function onClose(this: EngineConnection): void {
+    const { socket } = this.transport;
+    if (stays.has(this) && socket) setTimeout(() => socket.terminate(), LAST_WORDS_MS).unref();
+    forget(this);
+  }
+
   engine.on('connection', (connection) => {
     const stay: Stay = {
-      address: clientAddress(connection.request, deps.proxyTrust),
+      address: connection.request.address,
       leave: null,
       deadline: setTimeout(() => end(connection, 'auth_timeout'), authTimeoutMs),
     };
     stays.set(connection, stay);
-    connection.once('close', () => {
-      const { socket } = connection.transport;
-      if (stays.has(connection) && socket) setTimeout(() => socket.terminate(), LAST_WORDS_MS).unref();
-      forget(connection);
-    });
+    connection.on('close', onClose);
     count(connection, stay);
   });
 

@@ -1,11 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { isDeepStrictEqual } from 'node:util';
 import { ERRORS } from '../../shared/errors.ts';
 import { MAX_TOKEN } from '../../shared/events.ts';
 import type { Bus } from '../cluster/bus.ts';
-import { clientAddress, type ProxyTrust } from '../core/client-address.ts';
 import { AppError, toAppError } from '../core/errors.ts';
-import { createMessageRate } from '../core/message-rate.ts';
 import { sessionTokens } from '../core/session-token.ts';
 import { sleep } from '../core/sleep.ts';
 import { createSlots } from '../core/slots.ts';
@@ -13,9 +12,17 @@ import type { Strangers } from '../core/strangers.ts';
 import type { Logger, Stoppable } from '../core/types.ts';
 import type { Session, SessionEnd } from '../sessions/types.ts';
 import { createAdmission, type EngineConnection } from './admission.ts';
-import { type Connection, createConnection, type GatewayServer, type GatewaySocket } from './connection.ts';
+import {
+  type Connection,
+  type ConnectionRules,
+  createConnection,
+  type GatewayServer,
+  type GatewaySocket,
+  type Login,
+} from './connection.ts';
 import { dispatch } from './dispatch.ts';
 import type { HandlerDeps } from './handlers/types.ts';
+import type { KeptRequest } from './io.ts';
 import { requireRoomRight } from './room-member.ts';
 
 /** Clients come back spread over this long when an instance drains, in ms. */
@@ -34,7 +41,6 @@ export interface GatewayDeps extends Omit<HandlerDeps, 'adopt' | 'reads'> {
   logger: Logger;
   io: GatewayServer;
   bus: Bus;
-  proxyTrust: ProxyTrust;
   authTimeoutMs: number;
   /** Keeps count of connections without a valid token. */
   strangers: Strangers;
@@ -54,16 +60,26 @@ export interface Gateway extends Stoppable {
   connections(): number;
 }
 
+/** The connections of one session, which is watched as long as there is one. */
+interface SessionGroup {
+  login: Login;
+  readonly connections: Set<Connection>;
+  unwatch(): void;
+}
+
+/** Stands for the handshake of a connection that is open: nobody reads it any more, and the token is in it. */
+const READ_HANDSHAKE = Object.freeze({});
+
 /** The EthPillar gateway: Socket.IO at two paths, both transports, one connection object a client [SIO-1]..[SIO-9]. */
 export function createGateway(deps: GatewayDeps): Gateway {
   const { bus, io, logger, sessions } = deps;
-  const bySession = new Map<string, Set<Connection>>();
+  const bySession = new Map<string, SessionGroup>();
   const admission = createAdmission({ ...deps, engine: io.engine });
   const engineOf = (socket: GatewaySocket) => socket.conn as unknown as EngineConnection;
   let draining = false;
 
   /** The first valid token of the handshake [SIO-1]; null where there is none at all. @throws AppError session_refused */
-  async function handshakeLogin(socket: GatewaySocket): Promise<{ token: string; session: Session } | null> {
+  async function handshakeLogin(socket: GatewaySocket): Promise<Login | null> {
     const [cookie] = sessionTokens({ cookie: socket.handshake.headers.cookie });
     const given: unknown = socket.handshake.auth.token;
     const tokens = [cookie, given].filter(
@@ -83,7 +99,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
   io.use((socket, next) => {
     handshakeLogin(socket).then(
       (login) => {
-        if (login) socket.data.login = login;
+        socket.data.login = login;
         next();
       },
       (error: unknown) => {
@@ -97,21 +113,36 @@ export function createGateway(deps: GatewayDeps): Gateway {
     );
   });
 
-  function adopt(connection: Connection, login: { token: string; session: Session }): void {
+  function enlist(connection: Connection, login: Login): SessionGroup {
+    const { id } = login.session;
+    const group = bySession.get(id) ?? {
+      login,
+      connections: new Set(),
+      unwatch: deps.watch(login.token, login.session),
+    };
+    bySession.set(id, group);
+    group.connections.add(connection);
+    // The store makes a new object at every look; connections of one session share it as long as it says the same.
+    const { expiresAt } = login.session;
+    if (!isDeepStrictEqual({ ...group.login.session, expiresAt }, login.session)) group.login = login;
+    return group;
+  }
+
+  function leave(connection: Connection): void {
+    const id = connection.login?.session.id ?? '';
+    const group = bySession.get(id);
+    if (!group?.connections.delete(connection) || group.connections.size > 0) return;
+    bySession.delete(id);
+    group.unwatch();
+  }
+
+  function adopt(connection: Connection, login: Login): void {
     const { socket } = connection;
     // It left while its token was looked up: nothing would end the watch over its session.
     if (!socket.connected) return;
-    connection.login = login;
+    connection.login = enlist(connection, login).login;
     admission.known(engineOf(socket));
-    const { id, target, expiresAt } = login.session;
-    const group = bySession.get(id) ?? new Set();
-    bySession.set(id, group.add(connection));
-    const unwatch = deps.watch(login.token, login.session);
-    socket.once('disconnect', () => {
-      unwatch();
-      group.delete(connection);
-      if (group.size === 0 && bySession.get(id) === group) bySession.delete(id);
-    });
+    const { target, expiresAt } = login.session;
     socket.emit('authenticated', {
       host: target.host,
       username: target.username,
@@ -132,35 +163,54 @@ export function createGateway(deps: GatewayDeps): Gateway {
   };
   const handlerDeps = { ...deps, logs, reads, adopt };
 
+  const rules: ConnectionRules = {
+    messageRate: deps.messageRate,
+    onError: (code) => deps.onError?.(code),
+    onRoomTokenAdded: ({ socket }) => admission.known(engineOf(socket)),
+    onRoomTokenExpired: roomTokenExpired,
+  };
+
+  function onAny(this: GatewaySocket, event: string, ...args: unknown[]): void {
+    const { connection } = this.data;
+    if (!connection) return;
+    const verdict = connection.countMessage();
+    if (verdict === 'pass') void dispatch(handlerDeps, connection, event, args);
+    else if (verdict === 'warn') connection.fail(new AppError('rate_limited'));
+    else if (verdict === 'close') this.disconnect(true);
+  }
+
+  // Without a listener a broken packet would end the process (CVE-2024-38355). Clients can send an event of this name,
+  // too: what they send with it is not looked at, since making text of it may throw.
+  function onError(error: unknown): void {
+    if (error instanceof Error) logger.debug('socket error', { error });
+  }
+
+  function onDisconnect(this: GatewaySocket): void {
+    const { connection } = this.data;
+    if (!connection) return;
+    connection.release();
+    connection.member.rights.clear();
+    deps.hub.leaveAll(connection.member);
+    leave(connection);
+  }
+
   io.on('connection', (socket) => {
-    const address = clientAddress(socket.request, deps.proxyTrust);
-    const connection = createConnection(socket, address, (code) => deps.onError?.(code));
-    connection.member.rights.onAdded = () => admission.known(engineOf(socket));
-    connection.member.rights.onExpired = () => roomTokenExpired(connection);
-    const rate = createMessageRate(deps.messageRate);
-    // Without a listener a broken packet would end the process (CVE-2024-38355). Clients can send an event of this name,
-    // too: what they send with it is not looked at, since making text of it may throw.
-    socket.on('error', (error: unknown) => {
-      if (error instanceof Error) logger.debug('socket error', { error });
-    });
-    socket.onAny((event: string, ...args: unknown[]) => {
-      const verdict = rate();
-      if (verdict === 'pass') void dispatch(handlerDeps, connection, event, args);
-      else if (verdict === 'warn') connection.fail(new AppError('rate_limited'));
-      else if (verdict === 'close') socket.disconnect(true);
-    });
+    const { address } = socket.request as unknown as KeptRequest;
+    const connection = createConnection(socket, address, rules);
+    const { login } = socket.data;
+    socket.data.connection = connection;
+    socket.data.login = null;
+    Object.assign(socket, { handshake: READ_HANDSHAKE });
+    // The same functions for all of them: each is called with its socket as `this`.
+    socket.on('error', onError);
+    socket.onAny(onAny);
+    socket.on('disconnect', onDisconnect);
     admission.onEnd(engineOf(socket), (code) => {
       connection.fail(new AppError(code));
       socket.disconnect(true);
     });
-    socket.on('disconnect', () => {
-      connection.release();
-      connection.member.rights.clear();
-      deps.hub.leaveAll(connection.member);
-    });
     if (draining) drain(socket);
-    else if (socket.data.login) adopt(connection, socket.data.login);
-    delete socket.data.login;
+    else if (login) adopt(connection, login);
   });
 
   /** A room token of a connection has expired: out of the rooms it opened, and closed where nothing else keeps it. */
@@ -181,7 +231,12 @@ export function createGateway(deps: GatewayDeps): Gateway {
   }
 
   function endHere(end: SessionEnd): void {
-    for (const connection of [...(bySession.get(end.sessionId) ?? [])]) {
+    const group = bySession.get(end.sessionId);
+    if (!group) return;
+    // Whoever logs in from here on is watched anew.
+    bySession.delete(end.sessionId);
+    group.unwatch();
+    for (const connection of group.connections) {
       connection.release();
       const { socket } = connection;
       const { conn } = socket;

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage } from 'node:http';
 import { Server } from 'socket.io';
 import { ERRORS } from '../../shared/errors.ts';
 import { type Bus, type BusTopic, createBus } from '../cluster/bus.ts';
+import { clientAddress, type ProxyTrust } from '../core/client-address.ts';
 import type { OriginPolicy } from '../core/origin-policy.ts';
 import type { createRedisAdapter } from './adapter.ts';
 import type { GatewayServer } from './connection.ts';
@@ -24,67 +25,100 @@ interface EngineTransport {
   closeTimeout?: number;
 }
 
+interface EnginePacket {
+  type: string;
+  data?: unknown;
+}
+
 /** The part of an Engine.IO connection that is watched here. */
 interface EngineSocket {
-  on(event: 'packet', listener: (packet: { type: string; data?: unknown }) => void): unknown;
+  on(event: 'packet', listener: (packet: EnginePacket) => void): unknown;
   on(event: 'upgrade', listener: (transport: EngineTransport) => void): unknown;
-  once(event: 'close', listener: () => void): unknown;
+  on(event: 'close', listener: (this: EngineSocket) => void): unknown;
   close(discard: boolean): void;
   readonly transport: EngineTransport;
+  readonly request: IncomingMessage;
 }
 
 /** Pings and pongs that a connection may send at once, and each second: clients send one in PING_INTERVAL_MS. */
 const PULSE_BURST = 100;
 const PULSE_RATE = 2;
 
-/** Pings and pongs are answered below the events, so that MESSAGE_RATE does not see them. */
-function limitPulse(engineSocket: EngineSocket): void {
-  const since = performance.now();
-  let beats = 0;
-  const beat = () => {
-    beats += 1;
-    if (beats < PULSE_BURST + ((performance.now() - since) / 1000) * PULSE_RATE) return;
-    engineSocket.close(true);
-    engineSocket.transport.socket?.terminate();
-  };
-  const watch = ({ socket }: EngineTransport) => socket?.on('ping', beat);
-  watch(engineSocket.transport);
-  engineSocket.on('upgrade', watch);
-  engineSocket.on('packet', ({ type }) => {
-    if (type !== 'message') beat();
-  });
+/**
+ * The limits of one connection below the events, which MESSAGE_RATE does not see: pings and pongs, and CONNECTs, each of
+ * which costs a look at the session store and an answer.
+ */
+class EngineLimits {
+  private readonly since = performance.now();
+  private beats = 0;
+  private connects = 0;
+  private readonly engineSocket: EngineSocket;
+
+  constructor(engineSocket: EngineSocket) {
+    this.engineSocket = engineSocket;
+  }
+
+  countBeat(): void {
+    this.beats += 1;
+    if (this.beats < PULSE_BURST + ((performance.now() - this.since) / 1000) * PULSE_RATE) return;
+    this.engineSocket.close(true);
+    this.engineSocket.transport.socket?.terminate();
+  }
+
+  countPacket({ type, data }: EnginePacket): void {
+    if (type !== 'message') this.countBeat();
+    else if (typeof data === 'string' && data.startsWith(CONNECT)) {
+      this.connects += 1;
+      if (this.connects > CONNECTS_MAX) this.engineSocket.close(true);
+    }
+  }
+}
+
+function limit(engineSocket: EngineSocket): void {
+  const limits = new EngineLimits(engineSocket);
+  const beat = () => limits.countBeat();
+  engineSocket.on('packet', (packet) => limits.countPacket(packet));
+  if (engineSocket.transport.socket) engineSocket.transport.socket.on('ping', beat);
+  else engineSocket.on('upgrade', ({ socket }) => socket?.on('ping', beat));
 }
 
 /** Time for a client to answer the closing handshake, or to poll for it, in ms; it would be 30 s for one that does not. */
 const CLOSE_TIMEOUT_MS = 2000;
 
+function endClosed(this: EngineSocket): void {
+  const { socket } = this.transport;
+  if (socket) setTimeout(() => socket.terminate(), CLOSE_TIMEOUT_MS).unref();
+}
+
 /** Ends the connection of a client that does not take part in closing it. */
 function limitClosing(engineSocket: EngineSocket): void {
-  if (engineSocket.transport.closeTimeout !== undefined)
-    engineSocket.transport.closeTimeout = CLOSE_TIMEOUT_MS;
-  engineSocket.once('close', () => {
-    const { socket } = engineSocket.transport;
-    if (socket) setTimeout(() => socket.terminate(), CLOSE_TIMEOUT_MS).unref();
-  });
+  const { transport } = engineSocket;
+  if (transport.closeTimeout !== undefined) transport.closeTimeout = CLOSE_TIMEOUT_MS;
+  engineSocket.on('close', endClosed);
 }
 
 /** The engine decodes the query before anybody sees the request, so that `%73id` is `sid` for all. */
 type EngineRequest = IncomingMessage & { _query?: { sid?: unknown } };
 
-/** Every CONNECT costs a look at the session store and an answer, and none of them counts as an event of MESSAGE_RATE. */
-function limitConnects(engineSocket: EngineSocket): void {
-  let connects = 0;
-  engineSocket.on('packet', ({ type, data }) => {
-    if (type !== 'message' || typeof data !== 'string' || !data.startsWith(CONNECT)) return;
-    connects += 1;
-    if (connects > CONNECTS_MAX) engineSocket.close(true);
-  });
+/**
+ * What is kept of the request that a connection began with, instead of the whole of it for as long as the connection
+ * lives. Socket.IO makes `socket.handshake` of it at every CONNECT, and looks into `connection` then.
+ */
+export interface KeptRequest {
+  readonly headers: { readonly cookie?: string };
+  readonly connection: object;
+  /** The client's address, for limits and the log. */
+  readonly address: string;
 }
+
+const NO_HEADERS: KeptRequest['headers'] = Object.freeze({});
+const NO_CONNECTION = Object.freeze({});
 
 export interface IoDeps {
   originAllowed: OriginPolicy;
   /** Origins that browsers on other hosts may come from, for CORS of the polling transport. */
   origins: readonly string[];
+  proxyTrust: ProxyTrust;
   maxPayloadBytes: number;
   /** The cluster's adapter; absent for a single instance. */
   adapter?: ReturnType<typeof createRedisAdapter>;
@@ -115,9 +149,18 @@ export function createIo(deps: IoDeps): { io: GatewayServer; bus: Bus } {
     const isLater = request._query?.sid !== undefined && request.method !== 'OPTIONS';
     next(isLater && !deps.originAllowed(request.headers) ? new Error('origin') : undefined);
   });
-  io.engine.on('connection', limitConnects);
-  io.engine.on('connection', limitClosing);
-  io.engine.on('connection', limitPulse);
+  io.engine.on('connection', (engineSocket: EngineSocket) => {
+    limit(engineSocket);
+    limitClosing(engineSocket);
+    const { request } = engineSocket;
+    const { cookie } = request.headers;
+    const kept: KeptRequest = {
+      headers: cookie === undefined ? NO_HEADERS : { cookie },
+      connection: NO_CONNECTION,
+      address: clientAddress(request, deps.proxyTrust),
+    };
+    Object.assign(engineSocket, { request: kept });
+  });
 
   const forward = (topic: BusTopic, message: unknown) => {
     io.serverSideEmit('bus', topic, message);

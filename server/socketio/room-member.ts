@@ -1,8 +1,8 @@
 import { AppError } from '../core/errors.ts';
-import type { Grant, Member } from '../rooms/types.ts';
+import type { Grant, HubMessage, Member } from '../rooms/types.ts';
 import type { Session } from '../sessions/types.ts';
 import { type EncodedChunk, encodeRoomMessages } from './frames.ts';
-import { createRoomRights, type RoomRights } from './room-rights.ts';
+import { createRoomRights, type RightsOwner, type RoomRights } from './room-rights.ts';
 
 /** Bytes of messages that may wait for one connection, as [LOG-4] allows; rooms have no position to come back to. */
 const BACKLOG_MAX = 4 * 1024 * 1024;
@@ -13,36 +13,45 @@ export interface RoomMember extends Member {
 }
 
 /** What a member needs of its connection. */
-interface Owner {
+interface Owner extends RightsOwner {
+  readonly socket: { readonly id: string; readonly connected: boolean; disconnect(close: boolean): unknown };
   readonly login: { session: Session } | null;
   readonly member: RoomMember;
   readonly writer: { send(chunk: EncodedChunk): void; backlog(): number };
   fail(error: AppError): void;
 }
 
-export function createRoomMember(
-  socket: { readonly id: string; readonly connected: boolean; disconnect(close: boolean): unknown },
-  owner: () => Owner,
-): RoomMember {
-  const rights = createRoomRights();
-  return {
-    id: socket.id,
-    get name() {
-      return rights.find(() => true)?.from ?? owner().login?.session.target.username ?? 'guest';
-    },
-    echo: false,
-    rights,
-    receive(messages) {
-      if (!socket.connected) return;
-      const { writer, fail } = owner();
-      if (writer.backlog() <= BACKLOG_MAX) {
-        writer.send(encodeRoomMessages(messages));
-        return;
-      }
-      fail(new AppError('slow_reader'));
-      socket.disconnect(true);
-    },
-  };
+/** A class, so that thousands of connections share its code. */
+class SocketMember implements RoomMember {
+  readonly id: string;
+  readonly echo = false;
+  readonly rights: RoomRights;
+  private readonly owner: Owner;
+
+  constructor(owner: Owner) {
+    this.id = owner.socket.id;
+    this.owner = owner;
+    this.rights = createRoomRights(owner);
+  }
+
+  get name(): string {
+    return this.rights.find(() => true)?.from ?? this.owner.login?.session.target.username ?? 'guest';
+  }
+
+  receive(messages: readonly HubMessage[]): void {
+    const { owner } = this;
+    if (!owner.socket.connected) return;
+    if (owner.writer.backlog() <= BACKLOG_MAX) {
+      owner.writer.send(encodeRoomMessages(messages));
+      return;
+    }
+    owner.fail(new AppError('slow_reader'));
+    owner.socket.disconnect(true);
+  }
+}
+
+export function createRoomMember(owner: Owner): RoomMember {
+  return new SocketMember(owner);
 }
 
 /**

@@ -12,51 +12,68 @@ export interface RoomRights {
   add(token: string, grant: Grant): void;
   find(wanted: (grant: Grant) => boolean): Grant | undefined;
   readonly isEmpty: boolean;
-  /** Called when a token has been added. */
-  onAdded: () => void;
-  /** Called when a token has expired and does not count any more. */
-  onExpired: () => void;
   /** Forgets all. */
   clear(): void;
 }
 
-export function createRoomRights(): RoomRights {
-  const held = new Map<string, { grant: Grant; timer: NodeJS.Timeout | null }>();
+export interface RightsOwner {
+  /** A token has been added. */
+  roomTokenAdded(): void;
+  /** A token has expired and does not count any more. */
+  roomTokenExpired(): void;
+}
 
-  function arm(token: string, grant: Grant, at: number): void {
+/** A class, so that thousands of connections share its code; most of them never show a token. */
+class Rights implements RoomRights {
+  /** By token; null until there is one. */
+  private held: Map<string, { grant: Grant; timer: NodeJS.Timeout | null }> | null = null;
+  private readonly owner: RightsOwner;
+
+  constructor(owner: RightsOwner) {
+    this.owner = owner;
+  }
+
+  get isEmpty(): boolean {
+    return this.held === null || this.held.size === 0;
+  }
+
+  add(token: string, grant: Grant): void {
+    this.held ??= new Map();
+    if (this.held.has(token)) return;
+    if (this.held.size >= GRANTS_MAX) throw new AppError('too_many_rooms');
+    const timer = grant.expiresAt === null ? null : this.arm(token, grant, grant.expiresAt);
+    this.held.set(token, { grant, timer });
+    this.owner.roomTokenAdded();
+  }
+
+  find(wanted: (grant: Grant) => boolean): Grant | undefined {
+    for (const { grant } of this.held?.values() ?? []) if (wanted(grant)) return grant;
+    return undefined;
+  }
+
+  clear(): void {
+    for (const { timer } of this.held?.values() ?? []) if (timer) clearTimeout(timer);
+    this.held = null;
+  }
+
+  private arm(token: string, grant: Grant, at: number): NodeJS.Timeout {
     const left = at - Date.now();
     const timer = setTimeout(
       () => {
-        if (left > TIMER_MAX_MS) return arm(token, grant, at);
-        held.delete(token);
-        rights.onExpired();
+        if (left > TIMER_MAX_MS) {
+          this.held?.set(token, { grant, timer: this.arm(token, grant, at) });
+          return;
+        }
+        this.held?.delete(token);
+        this.owner.roomTokenExpired();
       },
       Math.min(left, TIMER_MAX_MS),
     );
-    held.set(token, { grant, timer: timer.unref() });
+    return timer.unref();
   }
+}
 
-  const rights: RoomRights = {
-    onAdded() {},
-    onExpired() {},
-    add(token, grant) {
-      if (held.has(token)) return;
-      if (held.size >= GRANTS_MAX) throw new AppError('too_many_rooms');
-      if (grant.expiresAt === null) held.set(token, { grant, timer: null });
-      else arm(token, grant, grant.expiresAt);
-      rights.onAdded();
-    },
-    find(wanted) {
-      for (const { grant } of held.values()) if (wanted(grant)) return grant;
-      return undefined;
-    },
-    get isEmpty() {
-      return held.size === 0;
-    },
-    clear() {
-      for (const { timer } of held.values()) if (timer) clearTimeout(timer);
-      held.clear();
-    },
-  };
-  return rights;
+/** @param owner is told of tokens that count from now on, and of those that do not count any more */
+export function createRoomRights(owner: RightsOwner): RoomRights {
+  return new Rights(owner);
 }

@@ -1,8 +1,8 @@
 import type { Duplex } from 'node:stream';
-import type { WebSocket } from 'ws';
+import { type RawData, WebSocket } from 'ws';
 import { CLOSE_CODES, type CloseName } from '../../shared/close-codes.ts';
 import { AppError, toAppError } from '../core/errors.ts';
-import { createMessageRate } from '../core/message-rate.ts';
+import { createMessageRate, type MessageRate } from '../core/message-rate.ts';
 import type { Logger } from '../core/types.ts';
 import { type FrameKind, type Frames, textFrame } from '../core/websocket-frame.ts';
 import type { Connection, DialectSession } from './types.ts';
@@ -59,15 +59,20 @@ function cut(reason: string): string {
   return bytes.subarray(0, end).toString();
 }
 
-/** A class, so that thousands of connections share their methods. */
+const NO_SESSION: DialectSession = { message() {}, fail() {} };
+
+/** A class, and no listeners of its own, so that thousands of connections share their code. */
 class Socket implements OpenSocket {
   readonly id: string;
   readonly address: string;
   readonly dialect: string;
   /** When the client last gave a sign of life. */
-  seen = performance.now();
+  private seen = performance.now();
   private pinged = this.seen;
   private expiry: { at: number; as: CloseName } | null = null;
+  private session = NO_SESSION;
+  /** Made with the first message: most connections only listen. */
+  private rate: MessageRate | null = null;
   private readonly ws: WebSocket;
   private readonly raw: Duplex;
   private readonly timeoutMs: number;
@@ -90,8 +95,18 @@ class Socket implements OpenSocket {
     return this.ws.readyState === this.ws.OPEN;
   }
 
+  /** Begins what the dialect does with the connection. */
+  start(open: (connection: Connection) => DialectSession): void {
+    try {
+      this.session = open(this);
+    } catch (error) {
+      this.rules.logger.error('opening failed', { dialect: this.dialect, error });
+      this.close('internal');
+    }
+  }
+
   /** Whether that many bytes more may wait; a client that is too slow is cut. */
-  hasRoom(bytes: number): boolean {
+  private hasRoom(bytes: number): boolean {
     if (!this.isOpen) return false;
     const waiting = this.deflates ? this.ws.bufferedAmount : this.raw.writableLength;
     if (waiting === 0 || waiting + bytes <= Math.max(BACKLOG_MAX, 2 * this.rules.maxPayloadBytes))
@@ -141,72 +156,91 @@ class Socket implements OpenSocket {
   terminate(): void {
     this.ws.terminate();
   }
+
+  private fail(error: unknown): void {
+    const { logger, onError } = this.rules;
+    const failure = toAppError(error);
+    if (failure.code === 'internal')
+      logger.error('message failed', { dialect: this.dialect, cause: String(failure.cause) });
+    onError(failure.code);
+    if (this.isOpen) this.session.fail(failure);
+  }
+
+  /** Counts one message or ping of the client. @returns whether it is to be looked at */
+  private isWithinRate(): boolean {
+    this.seen = performance.now();
+    this.rate ??= createMessageRate(this.rules.messageRate, this.seen);
+    const verdict = this.rate.count(this.seen);
+    if (verdict === 'warn') this.fail(new AppError('rate_limited'));
+    else if (verdict === 'close') this.close('rate_limited');
+    return verdict === 'pass';
+  }
+
+  onMessage(data: Buffer, isBinary: boolean): void {
+    if (!this.isOpen || !this.isWithinRate()) return;
+    this.rules.onMessage(this.dialect);
+    try {
+      const work = this.session.message(isBinary ? data : data.toString());
+      if (work) work.catch((error: unknown) => this.fail(error));
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  onPing(data: Buffer): void {
+    if (this.isWithinRate() && this.hasRoom(data.length)) this.ws.pong(data);
+  }
+
+  onPong(): void {
+    this.seen = performance.now();
+  }
+
+  onClose(code: number, reason: Buffer): void {
+    this.rules.onClosed(this, code);
+    try {
+      this.session.close?.(code, reason.toString());
+    } catch (error) {
+      this.rules.logger.error('closing failed', { dialect: this.dialect, error });
+    }
+  }
+
+  /** Errors of the protocol are answered by ws with the code of RFC 6455 section 7.4 and end in 'close'. */
+  onError(error: Error): void {
+    this.rules.logger.debug('websocket error', { error: String(error) });
+  }
 }
 
-const NO_SESSION: DialectSession = { message() {}, fail() {} };
+/** A WebSocket that knows its connection, so that all of them have the same listeners. */
+export class OwnedWebSocket extends WebSocket {
+  owner: Socket | null = null;
+}
+
+function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
+  (this as OwnedWebSocket).owner?.onMessage(data as Buffer, isBinary);
+}
+function onPing(this: WebSocket, data: Buffer): void {
+  (this as OwnedWebSocket).owner?.onPing(data);
+}
+function onPong(this: WebSocket): void {
+  (this as OwnedWebSocket).owner?.onPong();
+}
+function onClose(this: WebSocket, code: number, reason: Buffer): void {
+  (this as OwnedWebSocket).owner?.onClose(code, reason);
+}
+function onError(this: WebSocket, error: Error): void {
+  (this as OwnedWebSocket).owner?.onError(error);
+}
 
 /** Wraps an open WebSocket: liveness, limits and the bounded send buffer that all dialects have in common [WS-5]. */
 export function createSocket(
-  ws: WebSocket,
+  ws: OwnedWebSocket,
   rules: SocketRules,
   options: SocketOptions,
   open: (connection: Connection) => DialectSession,
 ): OpenSocket {
-  const { logger } = rules;
   const socket = new Socket(ws, rules, options);
-  const { dialect } = socket;
-  const rate = createMessageRate(rules.messageRate);
-  let session = NO_SESSION;
-
-  function fail(error: unknown): void {
-    const failure = toAppError(error);
-    if (failure.code === 'internal')
-      logger.error('message failed', { dialect, cause: String(failure.cause) });
-    rules.onError(failure.code);
-    if (socket.isOpen) session.fail(failure);
-  }
-
-  /** Counts one message or ping of the client. @returns whether it is to be looked at */
-  function isWithinRate(): boolean {
-    socket.seen = performance.now();
-    const verdict = rate();
-    if (verdict === 'warn') fail(new AppError('rate_limited'));
-    else if (verdict === 'close') socket.close('rate_limited');
-    return verdict === 'pass';
-  }
-
-  // Errors of the protocol are answered by ws with the code of RFC 6455 section 7.4 and end in 'close'.
-  ws.on('error', (error) => logger.debug('websocket error', { error: String(error) }));
-  ws.on('message', (data: Buffer, isBinary: boolean) => {
-    if (!socket.isOpen || !isWithinRate()) return;
-    rules.onMessage(dialect);
-    try {
-      const work = session.message(isBinary ? data : data.toString());
-      if (work) work.catch(fail);
-    } catch (error) {
-      fail(error);
-    }
-  });
-  ws.on('ping', (data) => {
-    if (isWithinRate() && socket.hasRoom(data.length)) ws.pong(data);
-  });
-  ws.on('pong', () => {
-    socket.seen = performance.now();
-  });
-  ws.on('close', (code, reason) => {
-    rules.onClosed(socket, code);
-    try {
-      session.close?.(code, reason.toString());
-    } catch (error) {
-      logger.error('closing failed', { dialect, error });
-    }
-  });
-
-  try {
-    session = open(socket);
-  } catch (error) {
-    logger.error('opening failed', { dialect, error });
-    socket.close('internal');
-  }
+  ws.owner = socket;
+  ws.on('error', onError).on('message', onMessage).on('ping', onPing).on('pong', onPong).on('close', onClose);
+  socket.start(open);
   return socket;
 }

@@ -1,14 +1,21 @@
 import { randomUUID } from 'node:crypto';
 import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { type WebSocket, WebSocketServer } from 'ws';
+import { WebSocketServer } from 'ws';
 import { ERRORS, type ErrorCode } from '../../shared/errors.ts';
 import type { ProxyTrust } from '../core/client-address.ts';
 import { toAppError } from '../core/errors.ts';
+import { flatUuid } from '../core/flat-uuid.ts';
 import type { OriginPolicy } from '../core/origin-policy.ts';
 import { sleep } from '../core/sleep.ts';
 import type { Logger, Stoppable } from '../core/types.ts';
-import { createSocket, DEFLATE_MIN, type OpenSocket, type SocketRules } from './connection.ts';
+import {
+  createSocket,
+  DEFLATE_MIN,
+  type OpenSocket,
+  OwnedWebSocket,
+  type SocketRules,
+} from './connection.ts';
 import type { Admission, Dialect } from './types.ts';
 import { readUpgradeRequest } from './upgrade-request.ts';
 
@@ -91,6 +98,7 @@ export function createWebSockets(deps: WebSocketsDeps): WebSockets {
   const wss = new WebSocketServer({
     noServer: true,
     clientTracking: false,
+    WebSocket: OwnedWebSocket,
     maxPayload: deps.maxPayloadBytes,
     maxFragments: FRAGMENTS_MAX,
     maxBufferedChunks: CHUNKS_MAX,
@@ -130,9 +138,9 @@ export function createWebSockets(deps: WebSocketsDeps): WebSockets {
     { request, raw, head }: Knock,
   ): void {
     if (admission.protocol !== undefined) protocols.set(request, admission.protocol);
-    wss.handleUpgrade(request, raw, head, (ws: WebSocket) => {
+    wss.handleUpgrade(request, raw, head, (ws) => {
       const timeoutMs = Math.min(admission.timeoutMs ?? clientTimeoutMs, clientTimeoutMs);
-      const options = { id: randomUUID(), address, dialect: dialect.name, raw, timeoutMs };
+      const options = { id: flatUuid(), address, dialect: dialect.name, raw, timeoutMs };
       const socket = createSocket(ws, rules, options, admission.open);
       open.add(socket);
       if (stopped) socket.close('going_away');

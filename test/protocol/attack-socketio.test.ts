@@ -165,4 +165,22 @@ describe('hostile connections', () => {
     await new Promise((resolve) => setTimeout(resolve, 2600));
     assert.equal((await fetch(`${server.url}/api/session`, { headers })).status, 401);
   });
+
+  it('[SIO-8] a connection that leaves does not end the watch over a session that another one uses', async () => {
+    const { token } = await server.login({ demo: true });
+    const [leaving, staying] = [server.client({ auth: { token } }), server.client({ auth: { token } })];
+    const reasons: string[] = [];
+    staying.on('session_ended', ({ reason }) => reasons.push(reason));
+    let logins = 0;
+    for (const socket of [leaving, staying]) socket.on('authenticated', () => logins++).connect();
+    await until(() => logins === 2);
+    leaving.disconnect();
+    // Longer than SESSION_TTL: only the watch renews it.
+    await new Promise((resolve) => setTimeout(resolve, 2600));
+    const headers = { authorization: `Bearer ${token}` };
+    assert.equal((await fetch(`${server.url}/api/session`, { headers })).status, 200);
+    await fetch(`${server.url}/api/session`, { method: 'DELETE', headers });
+    await until(() => reasons.length > 0);
+    assert.deepEqual(reasons, ['logout']);
+  });
 });

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { WebSocket } from 'ws';
 import type { ErrorPayload } from '../../shared/errors.ts';
 import { type ClientSocket, startServer, type TestServer } from '../support/server.ts';
 import { until } from '../support/until.ts';
@@ -93,6 +95,25 @@ describe('the Socket.IO gateway and what it is not made for', () => {
     assert.equal(errors[1]?.code, 'invalid_request');
     assert.equal(socket.connected, true);
     socket.disconnect();
+  });
+
+  it('[SIO-1] the cookie that a connection came with counts at each of its CONNECTs', async () => {
+    const url = `${server.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`;
+    const socket = new WebSocket(url, { headers: { cookie: `theme=dark; ssh_session=${token}` } });
+    let logins = 0;
+    socket.on('message', (data) => {
+      if (String(data).startsWith('42["authenticated"')) logins += 1;
+    });
+    await once(socket, 'open');
+    socket.send('40');
+    await until(() => logins === 1);
+    socket.send('41');
+    // Where the goodbye is not done with yet, the next CONNECT would be one too many.
+    socket.ping();
+    await once(socket, 'pong');
+    socket.send('40');
+    await until(() => logins === 2);
+    socket.terminate();
   });
 
   it('[SIO-5] an invalid pattern says what is wrong with it', async () => {

@@ -28,6 +28,29 @@ export interface JwtGrant extends Grant {
   role: string | undefined;
 }
 
+/** A class, so that thousands of connections share its code. */
+class ClaimedGrant implements JwtGrant {
+  readonly from: string;
+  readonly role: string | undefined;
+  readonly expiresAt: number | null;
+  readonly #channels: readonly string[] | undefined;
+
+  constructor({ userId, role, channels }: JwtClaims, expiresAt: number | null) {
+    this.from = userId;
+    this.role = role;
+    this.expiresAt = expiresAt;
+    this.#channels = channels;
+  }
+
+  mayJoin(room: string): boolean {
+    return this.#channels?.some((pattern) => matchesPattern(pattern, room)) ?? true;
+  }
+
+  mayPublish(room: string): boolean {
+    return this.role !== READ_ONLY_ROLE && this.mayJoin(room);
+  }
+}
+
 export interface Jwts {
   /** @throws AppError invalid_token for whatever is wrong with it */
   verify(token: string): Promise<JwtGrant>;
@@ -56,14 +79,7 @@ export function createJwts(deps: { secret: string; now?: () => number }): Jwts {
         if (aud !== undefined && ![aud].flat().some((one) => AUDIENCES.includes(one))) {
           throw new AppError('invalid_token');
         }
-        const may = (room: string) => channels?.some((pattern) => matchesPattern(pattern, room)) ?? true;
-        return {
-          from: userId,
-          role,
-          expiresAt: exp === undefined ? null : exp * 1000,
-          mayJoin: may,
-          mayPublish: (room) => role !== READ_ONLY_ROLE && may(room),
-        };
+        return new ClaimedGrant({ userId, role, channels }, exp === undefined ? null : exp * 1000);
       } catch (error) {
         if (error instanceof AppError) throw error;
         if (error instanceof errors.JOSEError || error instanceof z.ZodError)

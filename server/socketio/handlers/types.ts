@@ -4,7 +4,7 @@ import type { Grants } from '../../rooms/tokens/grants.ts';
 import type { Hub } from '../../rooms/types.ts';
 import type { Session, SessionStore } from '../../sessions/types.ts';
 import type { StatusFeed } from '../../status/types.ts';
-import type { Connection } from '../connection.ts';
+import type { Connection, Login } from '../connection.ts';
 
 /** What the handlers of the events work with. */
 export interface HandlerDeps {
@@ -22,7 +22,7 @@ export interface HandlerDeps {
   /** Proves a session's login once for the cluster [SES-6]. @throws AppError with the code of the failed login */
   prove(session: Session, clientAddress: string): Promise<void>;
   /** Binds a session to a connection: `authenticated`, rooms, watch. */
-  adopt(connection: Connection, login: { token: string; session: Session }): void;
+  adopt(connection: Connection, login: Login): void;
 }
 
 /** Handles a validated request; what it returns goes into the ack, what it throws into `error` and the ack. */

@@ -23,6 +23,7 @@ const FILTERS_MAX_CHARS = 65_536;
 const ACTION_SHOWN = 64;
 
 type Filters = Record<string, unknown> | null | undefined;
+type FrameCache = ReturnType<typeof createFrameCache<HubMessage>>;
 
 /** Characters of filters as JSON; the empty ones are free. */
 function sizeOf(filters: Filters): number {
@@ -38,85 +39,118 @@ function encode(message: HubMessage): string {
     : `{"type":"broadcast","channel":${channel},${rest}`;
 }
 
+/** What all connections of the dialect have in common. */
+interface Common {
+  hub: Hub;
+  frames: FrameCache;
+}
+
+/** One connection, a member of its channels. A class, so that thousands of connections share their code. */
+class NexusSession implements DialectSession, Member {
+  readonly id: string;
+  readonly echo = true;
+  readonly #common: Common;
+  readonly #connection: Connection;
+  readonly #grant: Grant;
+  /** By channel; null until there is one. */
+  #subscriptions: Map<string, Filters[]> | null = null;
+  #filterChars = 0;
+
+  constructor(common: Common, connection: Connection, grant: Grant) {
+    this.id = connection.id;
+    this.#common = common;
+    this.#connection = connection;
+    this.#grant = grant;
+    this.#answer({ type: 'connected', message: 'Welcome to Nexus WebSocket', userId: grant.from });
+    connection.expireAt(grant.expiresAt);
+  }
+
+  get name(): string {
+    return this.#grant.from;
+  }
+
+  receive(messages: readonly HubMessage[]): void {
+    this.#connection.sendFrames(this.#common.frames(messages));
+  }
+
+  message(data: string | Buffer): void {
+    const request = parseJson(data.toString());
+    const parsed = nexusRequestSchema.safeParse(request);
+    if (parsed.success) {
+      this.#handle(parsed.data, request as { filters?: Filters });
+      return;
+    }
+    const action = (request as { action?: unknown } | null)?.action;
+    if (typeof action !== 'string' || !NEXUS_ACTIONS.includes(action)) {
+      const shown = typeof action === 'string' ? action : JSON.stringify(action);
+      const message = `Unknown action: ${String(shown).slice(0, ACTION_SHOWN)}`;
+      this.#answer({ type: 'error', message, code: 'unknown_event' });
+      return;
+    }
+    const [issue] = parsed.error.issues;
+    throw new AppError('invalid_request', { detail: `${issue?.path.join('.')}: ${issue?.message}` });
+  }
+
+  fail(error: AppError): void {
+    this.#answer({ type: 'error', message: error.toPayload().message, code: error.code });
+  }
+
+  close(): void {
+    this.#common.hub.leaveAll(this);
+  }
+
+  #answer(message: NexusAnswer): void {
+    this.#connection.send(JSON.stringify(message));
+  }
+
+  #subscribe(channel: string, filters: Filters): void {
+    if (!this.#grant.mayJoin(checkRoomName(channel))) throw new AppError('forbidden', { detail: channel });
+    const held = this.#subscriptions?.get(channel) ?? [];
+    const known = held.some((one) => isDeepStrictEqual(one ?? {}, filters ?? {}));
+    const chars = known ? this.#filterChars : this.#filterChars + sizeOf(filters);
+    const isFull = held.length >= SUBSCRIPTIONS_PER_CHANNEL || chars > FILTERS_MAX_CHARS;
+    if (!known && isFull) throw new AppError('too_many_streams');
+    const all = known ? held : [...held, filters];
+    this.#common.hub.join(channel, this, { filter: anyFilter(all.map(compileFilter)) });
+    this.#subscriptions ??= new Map();
+    this.#subscriptions.set(channel, all);
+    this.#filterChars = chars;
+    this.#answer({ type: 'subscribed', channel, ...(filters === undefined ? {} : { filters }) });
+  }
+
+  /** @param raw the request as it was parsed: a schema leaves fields like `__proto__` out, and a filter has to filter */
+  #handle(request: NexusRequest, raw: { filters?: Filters }): void {
+    const { hub } = this.#common;
+    switch (request.action) {
+      case 'subscribe':
+        this.#subscribe(request.channel, raw.filters);
+        break;
+      case 'unsubscribe':
+        for (const filters of this.#subscriptions?.get(request.channel) ?? [])
+          this.#filterChars -= sizeOf(filters);
+        this.#subscriptions?.delete(request.channel);
+        hub.leave(request.channel, this);
+        this.#answer({ type: 'unsubscribed', channel: request.channel });
+        break;
+      case 'publish': {
+        const { channel, payload: data } = request;
+        if (!this.#grant.mayPublish(checkRoomName(channel)))
+          throw new AppError('forbidden', { detail: channel });
+        hub.publish(channel, { from: this.name, data, kind: 'client', origin: this.id });
+        break;
+      }
+      case 'ping':
+        hub.flush();
+        this.#answer({ type: 'pong', timestamp: Date.now() });
+        break;
+    }
+  }
+}
+
 /** Nexus channels on `/ws` [WS-1]. @param deps.jwts null: the dialect is off */
 export function createNexusDialect(deps: { hub: Hub; jwts: Jwts | null }): Dialect {
   const { hub, jwts } = deps;
-  const frames = createFrameCache(encode);
-
-  function open(connection: Connection, grant: Grant): DialectSession {
-    const subscriptions = new Map<string, Filters[]>();
-    let filterChars = 0;
-    const answer = (message: NexusAnswer) => connection.send(JSON.stringify(message));
-    const member: Member = {
-      id: connection.id,
-      name: grant.from,
-      echo: true,
-      receive: (messages) => connection.sendFrames(frames(messages)),
-    };
-
-    function subscribe(channel: string, filters: Filters): void {
-      if (!grant.mayJoin(checkRoomName(channel))) throw new AppError('forbidden', { detail: channel });
-      const held = subscriptions.get(channel) ?? [];
-      const known = held.some((one) => isDeepStrictEqual(one ?? {}, filters ?? {}));
-      const chars = known ? filterChars : filterChars + sizeOf(filters);
-      const isFull = held.length >= SUBSCRIPTIONS_PER_CHANNEL || chars > FILTERS_MAX_CHARS;
-      if (!known && isFull) throw new AppError('too_many_streams');
-      const all = known ? held : [...held, filters];
-      hub.join(channel, member, { filter: anyFilter(all.map(compileFilter)) });
-      subscriptions.set(channel, all);
-      filterChars = chars;
-      answer({ type: 'subscribed', channel, ...(filters === undefined ? {} : { filters }) });
-    }
-
-    /** @param raw the request as it was parsed: a schema leaves fields like `__proto__` out, and a filter has to filter */
-    function handle(request: NexusRequest, raw: { filters?: Filters }): void {
-      switch (request.action) {
-        case 'subscribe':
-          subscribe(request.channel, raw.filters);
-          break;
-        case 'unsubscribe':
-          for (const filters of subscriptions.get(request.channel) ?? []) filterChars -= sizeOf(filters);
-          subscriptions.delete(request.channel);
-          hub.leave(request.channel, member);
-          answer({ type: 'unsubscribed', channel: request.channel });
-          break;
-        case 'publish': {
-          const { channel, payload: data } = request;
-          if (!grant.mayPublish(checkRoomName(channel))) throw new AppError('forbidden', { detail: channel });
-          hub.publish(channel, { from: grant.from, data, kind: 'client', origin: member.id });
-          break;
-        }
-        case 'ping':
-          hub.flush();
-          answer({ type: 'pong', timestamp: Date.now() });
-          break;
-      }
-    }
-
-    answer({ type: 'connected', message: 'Welcome to Nexus WebSocket', userId: grant.from });
-    connection.expireAt(grant.expiresAt);
-
-    return {
-      message(data) {
-        const request = parseJson(data.toString());
-        const parsed = nexusRequestSchema.safeParse(request);
-        if (parsed.success) return handle(parsed.data, request as { filters?: Filters });
-        const action = (request as { action?: unknown } | null)?.action;
-        if (typeof action !== 'string' || !NEXUS_ACTIONS.includes(action)) {
-          const shown = typeof action === 'string' ? action : JSON.stringify(action);
-          return answer({
-            type: 'error',
-            message: `Unknown action: ${String(shown).slice(0, ACTION_SHOWN)}`,
-            code: 'unknown_event',
-          });
-        }
-        const [issue] = parsed.error.issues;
-        throw new AppError('invalid_request', { detail: `${issue?.path.join('.')}: ${issue?.message}` });
-      },
-      fail: (error) => answer({ type: 'error', message: error.toPayload().message, code: error.code }),
-      close: () => hub.leaveAll(member),
-    };
-  }
+  const common: Common = { hub, frames: createFrameCache(encode) };
 
   return {
     name: 'nexus',
@@ -127,7 +161,10 @@ export function createNexusDialect(deps: { hub: Hub; jwts: Jwts | null }): Diale
       if (!token) return { refuse: 'not_authenticated' };
       const grant = await jwts?.verify(token).catch(() => null);
       if (!grant) return { refuse: 'invalid_token', status: 403 };
-      return { protocol: chooseProtocol(request, 'nexus'), open: (connection) => open(connection, grant) };
+      return {
+        protocol: chooseProtocol(request, 'nexus'),
+        open: (connection) => new NexusSession(common, connection, grant),
+      };
     },
   };
 }

@@ -7,8 +7,8 @@ describe('message rate', () => {
   /** A limit of RATE a second, and the time that it sees, in ms. */
   function make() {
     const clock = { ms: 0 };
-    const rate = createMessageRate(RATE, () => clock.ms);
-    const send = (count: number): RateVerdict[] => Array.from({ length: count }, rate);
+    const rate = createMessageRate(RATE, clock.ms);
+    const send = (count: number): RateVerdict[] => Array.from({ length: count }, () => rate.count(clock.ms));
     return { clock, send };
   }
   const count = (verdicts: readonly RateVerdict[], verdict: RateVerdict) =>
