@@ -147,9 +147,12 @@ export interface Failure {
 export type SubscribeAck = { ok: true; recovered: boolean } | Failure;
 /**
  * A page of history, oldest first. `next` comes with a filter and `hasMore`: the last line looked at, which is the
- * `before` (or `after`) of the next page; a page in which nothing matched has no line of its own to go on from.
+ * `before` (or `after`) of the next page; a page in which nothing matched has no line of its own to go on from. `gap` comes
+ * with an `after` whose line the journal does not hold any more: what stood between it and the page is not known.
  */
-export type HistoryAck = { ok: true; entries: LogEntry[]; hasMore: boolean; next?: string } | Failure;
+export type HistoryAck =
+  | { ok: true; entries: LogEntry[]; hasMore: boolean; next?: string; gap?: LogGap['reason'] }
+  | Failure;
 export type JoinAck = { ok: true; recovered?: boolean } | Failure;
 export type PresenceAck = ({ ok: true } & RoomPresence) | Failure;
 export type PlainAck = { ok: true } | Failure;

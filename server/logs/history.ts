@@ -6,6 +6,7 @@ import type { LogFilter } from './filter.ts';
 import type { JournalQuery, JournalSource } from './journal/commands.ts';
 import type { JournalReader } from './journal/reader.ts';
 import type { JournalRecord } from './journal/record.ts';
+import { type GapReason, gapReason } from './journal/resume.ts';
 import { createSkip, findPlace, type Place } from './journal/seek.ts';
 
 export interface HistoryDeps {
@@ -32,6 +33,8 @@ export interface HistoryPage {
   entries: LogEntry[];
   /** Whether more may follow in the direction of the page. */
   hasMore: boolean;
+  /** With `after`: why the lines between it and the first entry are not known, where its own is not in the journal any more. */
+  gap?: GapReason;
   /** With a filter and `hasMore`: id of the last line looked at, from which the next page goes on. */
   next?: string;
 }
@@ -127,6 +130,8 @@ async function collect(
   let full = false;
   let chars = 0;
   let seen: string | undefined;
+  /** Cursor of the first entry behind the place. */
+  let head: string | null = null;
   const take = (passed: readonly LogEntry[]) => {
     for (const entry of passed) {
       chars += entry.line.length;
@@ -138,7 +143,9 @@ async function collect(
   };
   for await (const records of deps.reader.read(deps.target, query, ending)) {
     scanned += records.length;
-    for (const entry of deps.toEntries(skip?.push(records) ?? records)) {
+    const behind = skip?.push(records) ?? records;
+    head ??= behind[0]?.cursor ?? null;
+    for (const entry of deps.toEntries(behind)) {
       seen = entry.id;
       const time = entry.time ?? '';
       const early = options.since !== null && time < options.since;
@@ -150,10 +157,18 @@ async function collect(
     if (hasMore || over) break;
   }
   if (ending.aborted && !signal.aborted) hasMore = true;
-  enough.abort();
   take(sieve.end());
+  const { place } = options;
+  const isGone = skip?.found === false || (skip?.found === null && !ending.aborted);
+  const gap = place && isGone && !query.reverse ? gapReason(place.key, head) : null;
+  enough.abort();
   const next = full ? entries.at(-1)?.id : seen;
-  return { entries, hasMore, ...(options.filter && hasMore && next !== undefined ? { next } : {}) };
+  return {
+    entries,
+    hasMore,
+    ...(gap ? { gap } : {}),
+    ...(options.filter && hasMore && next !== undefined ? { next } : {}),
+  };
 }
 
 /**

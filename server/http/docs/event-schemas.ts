@@ -91,6 +91,7 @@ const historyAck: z.ZodType<HistoryAck> = z.union([
     entries: z.array(logEntrySchema),
     hasMore: z.boolean(),
     next: z.string().exactOptional(),
+    gap: z.enum(GAP_REASONS).exactOptional(),
   }),
   failure,
 ]);

@@ -14,8 +14,8 @@ export type ResumeEvent =
   /** The line asked for is not in the journal any more: what stood between it and the next line is not known. */
   { kind: 'gap'; reason: GapReason } | { kind: 'records'; records: JournalRecord[] };
 
-/** Why the entry found first is not the one looked for. */
-function gapReason(key: string, found: string | null): GapReason {
+/** Why the entry found first, if any, is not the one looked for. @param key of that one @param found cursor of the first */
+export function gapReason(key: string, found: string | null): GapReason {
   const wanted = readCursorKey(key);
   const other = found === null ? null : readCursorKey(cursorKey(found) ?? '');
   if (wanted?.kind !== 'entry' || other?.kind !== 'entry') return 'journal_vacuumed';

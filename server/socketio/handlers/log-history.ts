@@ -1,13 +1,12 @@
 import type { z } from 'zod';
-import type { logHistorySchema } from '../../../shared/events.ts';
-import type { LogEntry } from '../../../shared/log-entry.ts';
+import type { HistoryAck, logHistorySchema } from '../../../shared/events.ts';
 import { allowedUnit, requireSession } from '../connection.ts';
 import type { Handler } from './types.ts';
 
 /** `log_history` [SIO-5]: one page, oldest first; reading stops when the client goes away or its session ends. */
 export const logHistory: Handler<
   z.output<typeof logHistorySchema>,
-  { entries: LogEntry[]; hasMore: boolean; next?: string }
+  Omit<Extract<HistoryAck, { ok: true }>, 'ok'>
 > = async (deps, connection, request) => {
   const session = requireSession(connection);
   const unit = allowedUnit(session, deps.units, request.service);

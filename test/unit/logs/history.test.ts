@@ -29,8 +29,8 @@ describe('a page of history', () => {
     toEntries: fakeEntries,
   });
   const page = async (request: Partial<HistoryRequest>) => {
-    const { entries, hasMore } = await historyPage(deps(), { filter: null, ...request }, never);
-    return { lines: lineNumbers(entries), hasMore };
+    const { entries, hasMore, gap } = await historyPage(deps(), { filter: null, ...request }, never);
+    return { lines: lineNumbers(entries), hasMore, ...(gap ? { gap } : {}) };
   };
 
   beforeEach(() => {
@@ -97,9 +97,17 @@ describe('a page of history', () => {
     assert.fail('there was always more');
   });
 
-  it('[SIO-5] goes on from the place of an entry that is gone', async () => {
+  it('[SIO-5] goes on from the place of an entry that is gone, and says so', async () => {
     journal.vacuum(100);
-    assert.deepEqual(await page({ after: key(50), limit: 3 }), { lines: [101, 102, 103], hasMore: true });
+    const gap = 'journal_vacuumed';
+    assert.deepEqual(await page({ after: key(50), limit: 3 }), {
+      lines: [101, 102, 103],
+      hasMore: true,
+      gap,
+    });
+    assert.deepEqual(await page({ after: key(101), limit: 1 }), { lines: [102], hasMore: true });
+    journal.vacuum(500);
+    assert.deepEqual(await page({ after: key(50), limit: 3 }), { lines: [], hasMore: false, gap });
   });
 
   it('[SIO-5] a page of long lines ends early, and the next goes on there', async () => {
