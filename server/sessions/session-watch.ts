@@ -95,9 +95,12 @@ export function createSessionWatch(deps: {
     return now() + Math.min(TOUCH, (expiresAt - now()) / 3) * (0.75 + Math.random() / 4);
   }
 
+  const isOver = ({ session }: Watched) => session.createdAt + maxAgeMs <= now();
+
   async function touch(entry: Watched, whenGone: SessionEndReason): Promise<void> {
     const expiresAt = await store.touch(entry.token, entry.session);
-    if (expiresAt === null) return end(entry, whenGone);
+    // Its absolute end may come between the look at it and the store's answer.
+    if (expiresAt === null) return end(entry, isOver(entry) ? 'expired' : whenGone);
     entry.expiresAt = expiresAt;
     entry.touchAt = nextTouch(expiresAt);
   }
@@ -116,7 +119,7 @@ export function createSessionWatch(deps: {
 
   async function poll(): Promise<void> {
     for (const entry of watched.values()) {
-      if (entry.session.createdAt + maxAgeMs <= now()) end(entry, 'expired');
+      if (isOver(entry)) end(entry, 'expired');
     }
     const part = nextPart();
     if (part.length === 0) return;

@@ -82,6 +82,31 @@ describe('session watch over memory', () => {
     assert.deepEqual(instance.ends, [{ sessionId: session.id, reason: 'expired' }]);
   });
 
+  it('[SIO-8] tells of the absolute end also where it comes while the store is asked', async () => {
+    const store = createMemorySessionStore({ secrets: ['s'] });
+    const { token, session } = await store.create(target);
+    let now = session.createdAt + MAX_AGE - 1;
+    const ends: SessionEnd[] = [];
+    const watch = createSessionWatch({
+      store: {
+        fates: async () => ['alive'],
+        async touch() {
+          now += 1;
+          return null;
+        },
+      },
+      maxAgeMs: MAX_AGE,
+      logger: createRecordLogger(),
+      onEnd: (end) => ends.push(end),
+      now: () => now,
+      pollMs: 1,
+    });
+    instance = { store, watch, ends, stop: () => watch.stop() };
+    watch.register(token, { ...session, expiresAt: now });
+    await until(() => ends.length > 0);
+    assert.deepEqual(ends, [{ sessionId: session.id, reason: 'expired' }]);
+  });
+
   it('forgets a session when its last registration goes', async () => {
     instance = watchOver(createMemorySessionStore({ secrets: ['s'] }));
     const { token, session } = await instance.store.create(target);
@@ -143,7 +168,9 @@ describe('session watch over redis', function () {
 
   const reasons = (): string[][] => instances.map(({ ends }) => ends.map(({ reason }) => reason));
   const alive = async (tokens: string[]): Promise<boolean> =>
-    (await Promise.all(tokens.map((token) => instances[1]?.store.get(token)))).every(Boolean);
+    (await Promise.all(instances.flatMap(({ store }) => tokens.map((token) => store.get(token))))).every(
+      Boolean,
+    );
 
   it('[SIO-8] ends a session on all instances within 1 s when an original app deletes its key', async () => {
     const { plain } = await connect();
