@@ -119,7 +119,8 @@ export const soak: Scenario = {
   title: 'random faults, alone and in pairs: owner, Redis, SSH, clients, slow readers',
   rig: { redisArgs: ['--appendonly', 'yes', '--appendfsync', 'everysec'] },
   full: { repeats: Number.POSITIVE_INFINITY, minutes: 30, rate: 300, viewers: 60 },
-  short: { repeats: Object.keys(FAULTS).length, rate: 200, viewers: 12 },
+  // Each fault has a short form of its own in its scenario; here it is the counters afterwards that count.
+  short: { repeats: 4, rate: 200, viewers: 12 },
   counters: true,
   async fault(stage) {
     const { audience, random } = stage;
