@@ -4,6 +4,7 @@ import { createAdapter } from '@socket.io/redis-adapter';
 import { Redis } from 'ioredis';
 import { Server } from 'socket.io';
 import { type WebSocket, WebSocketServer } from 'ws';
+import { restoreFastStrings } from '../../server/core/fast-strings.ts';
 import { now } from './clock.ts';
 import { gethLine } from './lines.ts';
 
@@ -17,6 +18,8 @@ const UNSENT_MAX = 262_144;
 /** Lines published without letting the event loop turn. */
 const STEP = 8;
 
+// None of them is to be slower than Tailwire because of what ioredis does to text.
+restoreFastStrings();
 const server = createServer();
 const sockets = new Set<TcpSocket>();
 server.on('connection', (socket) => {
