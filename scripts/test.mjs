@@ -16,7 +16,14 @@ const TEST_TIMEOUT_MS = 20_000;
 const FOLDER_TIMEOUT_MS = 20 * 60_000;
 const HOOKS = 'test/support/hooks.ts';
 
+/** Files named at the end because they took longest. */
+const SLOWEST = 12;
+
 const sums = { passed: 0, failed: 0, skipped: 0 };
+/** What failed, told again at the end: a long log is often read, or kept, from its end only. */
+const failures = [];
+/** Milliseconds by test file. */
+const files = {};
 const add = (more) => {
   for (const key of Object.keys(sums)) sums[key] += more[key] ?? 0;
 };
@@ -31,7 +38,7 @@ function testFiles(folder, patterns) {
     .sort();
 }
 
-async function runFolder(folder, files) {
+async function runFolder(folder, paths) {
   console.log(`\n== ${folder}`);
   const dir = mkdtempSync(path.join(tmpdir(), 'tailwire-test-'));
   const file = path.join(dir, 'sums.json');
@@ -45,11 +52,14 @@ async function runFolder(folder, files) {
         '--forbid-only',
         '--exit=false',
         `--timeout=${TEST_TIMEOUT_MS}`,
-        ...files,
+        ...paths,
       ],
       { env: { ...process.env, TAILWIRE_TEST_SUMS: file }, timeout: FOLDER_TIMEOUT_MS },
     );
     const told = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : { failed: 0 };
+    failures.push(...(told.failures ?? []));
+    Object.assign(files, told.files);
+    if (code !== 0 && !told.failures?.length) failures.push(`${folder}: ended with code ${code}`);
     // A run that broke off without a failed test is a failure too.
     add({ ...told, failed: Math.max(told.failed, code === 0 ? 0 : 1) });
   } finally {
@@ -68,18 +78,26 @@ await main(async () => {
       add({ passed: 1 });
     } catch (error) {
       say(error.message);
+      failures.push(error.message);
       add({ failed: 1 });
     }
-    for (const { ok } of await check()) add(ok ? { passed: 1 } : { failed: 1 });
+    for (const { ok, name } of await check()) {
+      add(ok ? { passed: 1 } : { failed: 1 });
+      if (!ok) failures.push(`npm run check: ${name}`);
+    }
   }
   for (const folder of FOLDERS) {
-    const files = testFiles(folder, patterns);
-    if (files.length > 0) await runFolder(folder, files);
+    const paths = testFiles(folder, patterns);
+    if (paths.length > 0) await runFolder(folder, paths);
   }
   if (patterns.length > 0 && sums.passed + sums.failed + sums.skipped === 0) {
     say(`no test file matches ${patterns.join(' ')}`);
     sums.failed += 1;
   }
+  const slowest = Object.entries(files).sort(([, a], [, b]) => b - a);
+  console.log('\n== longest files');
+  for (const [file, ms] of slowest.slice(0, SLOWEST)) console.log(`${(ms / 1000).toFixed(1)} s  ${file}`);
+  if (failures.length > 0) console.log(`\n== failed\n${failures.join('\n\n')}`);
   console.log(`\n${sums.passed} passed, ${sums.failed} failed, ${sums.skipped} skipped`);
   process.exit(sums.failed === 0 ? 0 : 1);
 });
