@@ -1,7 +1,7 @@
 import type { Stoppable } from '../core/types.ts';
 import type { RedisConnections } from '../redis/connections.ts';
+import { createFieldLeases } from '../redis/field-leases.ts';
 import { keys } from '../redis/keys.ts';
-import { defineScript } from '../redis/script.ts';
 
 /** What one instance says of one room. */
 export interface PresenceEntry {
@@ -55,38 +55,6 @@ export function createMemoryPresence(deps: { instanceId: string; board?: Board }
   };
 }
 
-/** KEYS rooms. ARGV instance, life in ms, then a text for each room ('' takes the instance out). The end is by the server's clock. */
-const TELL = `
-local time = redis.call('TIME')
-local ends = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) + tonumber(ARGV[2])
-for n = 1, #KEYS do
-  local text = ARGV[n + 2]
-  if text == '' then
-    redis.call('HDEL', KEYS[n], ARGV[1])
-  else
-    redis.call('HSET', KEYS[n], ARGV[1], string.format('%.0f', ends) .. ' ' .. text)
-    redis.call('PEXPIRE', KEYS[n], ARGV[2])
-  end
-end
-return 1`;
-
-/** KEYS room. @returns instance and text of the entries in force, in turn; drops the others */
-const READ = `
-local time = redis.call('TIME')
-local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-local all = redis.call('HGETALL', KEYS[1])
-local found = {}
-for n = 1, #all, 2 do
-  local space = string.find(all[n + 1], ' ', 1, true)
-  if tonumber(string.sub(all[n + 1], 1, space - 1)) > now then
-    found[#found + 1] = all[n]
-    found[#found + 1] = string.sub(all[n + 1], space + 1)
-  else
-    redis.call('HDEL', KEYS[1], all[n])
-  end
-end
-return found`;
-
 /**
  * Presence of a cluster: a hash for each room with a field for each instance, which ends by itself when its instance does
  * not say it again. Changes of one turn of the event loop go out together.
@@ -97,8 +65,7 @@ export function createRedisPresence(deps: {
   ttlMs?: number;
 }): PresenceStore {
   const { redis, instanceId, ttlMs = TTL_MS } = deps;
-  const tell = defineScript(redis, TELL);
-  const read = defineScript(redis, READ);
+  const fields = createFieldLeases(redis);
   const told = new Map<string, () => PresenceEntry | null>();
   const dirty = new Map<string, () => PresenceEntry | null>();
   let scheduled = false;
@@ -112,19 +79,14 @@ export function createRedisPresence(deps: {
     dirty.clear();
     for (let from = 0; from < rooms.length; from += CHUNK) {
       const chunk = rooms.slice(from, from + CHUNK);
-      const texts = chunk.map(([, entry]) => {
+      const texts = chunk.map(([room, entry]) => {
         const now = stopping ? null : entry();
-        return now ? JSON.stringify(now) : '';
+        if (now) told.set(room, entry);
+        else told.delete(room);
+        return [keys.roomPresence(room), now ? JSON.stringify(now) : ''] as const;
       });
-      for (const [at, [room, entry]] of chunk.entries()) {
-        if (texts[at] === '') told.delete(room);
-        else told.set(room, entry);
-      }
       try {
-        await tell(
-          chunk.map(([room]) => keys.roomPresence(room)),
-          [instanceId, ttlMs, ...texts],
-        );
+        await fields.put(instanceId, texts, ttlMs);
       } catch {
         // Redis is away. What is there is told again by the timer, what is gone ends by its time to live.
       }
@@ -155,11 +117,9 @@ export function createRedisPresence(deps: {
     },
     told: () => telling,
     async others(room) {
-      const found = (await read([keys.roomPresence(room)], [])) as string[];
       const others = new Map<string, PresenceEntry>();
-      for (let n = 0; n + 1 < found.length; n += 2) {
-        if (found[n] !== instanceId)
-          others.set(found[n] ?? '', JSON.parse(found[n + 1] ?? 'null') as PresenceEntry);
+      for (const [instance, text] of await fields.read(keys.roomPresence(room))) {
+        if (instance !== instanceId) others.set(instance, JSON.parse(text) as PresenceEntry);
       }
       return others;
     },

@@ -1,6 +1,7 @@
 import type { StatusTransition } from '../../shared/node-status.ts';
 import type { Bus } from '../cluster/bus.ts';
 import type { RedisConnections } from '../redis/connections.ts';
+import { createFieldLeases } from '../redis/field-leases.ts';
 import { keys } from '../redis/keys.ts';
 import { defineScript } from '../redis/script.ts';
 import type { HostSnapshot, StatusBoard, StatusWish } from './types.ts';
@@ -19,31 +20,6 @@ redis.call('HSET', KEYS[1], 'fence', ARGV[1], 'snapshot', ARGV[2])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return 1`;
 
-/** KEYS wishes. ARGV instance, text, life in ms. The end of a wish is by the server's clock, which all instances share. */
-const WISH = `
-local time = redis.call('TIME')
-local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f', now + tonumber(ARGV[3])) .. ' ' .. ARGV[2])
-if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[3]) then redis.call('PEXPIRE', KEYS[1], ARGV[3]) end
-return 1`;
-
-/** KEYS wishes. @returns instance and text of the wishes in force, in turn; drops the others */
-const WISHES = `
-local time = redis.call('TIME')
-local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-local all = redis.call('HGETALL', KEYS[1])
-local found = {}
-for n = 1, #all, 2 do
-  local space = string.find(all[n + 1], ' ', 1, true)
-  if tonumber(string.sub(all[n + 1], 1, space - 1)) > now then
-    found[#found + 1] = all[n]
-    found[#found + 1] = string.sub(all[n + 1], space + 1)
-  else
-    redis.call('HDEL', KEYS[1], all[n])
-  end
-end
-return found`;
-
 type Message =
   | { key: string; snapshot: HostSnapshot }
   | { key: string; by: string; transitions: StatusTransition[] };
@@ -52,8 +28,7 @@ type Message =
 export function createRedisBoard(deps: { redis: RedisConnections; bus: Bus }): StatusBoard {
   const { redis, bus } = deps;
   const publish = defineScript(redis, PUBLISH);
-  const wish = defineScript(redis, WISH);
-  const wishes = defineScript(redis, WISHES);
+  const wishes = createFieldLeases(redis);
   const listeners = new Map<string, Set<Listener>>();
   const wishListeners = new Map<string, Set<() => void>>();
 
@@ -96,17 +71,13 @@ export function createRedisBoard(deps: { redis: RedisConnections; bus: Bus }): S
     },
     onPublish: (key, listener) => listen(listeners, key, listener),
     async wish(key, instanceId, wanted, ttlMs) {
-      if (wanted === null) await redis.run((client) => client.hdel(keys.statusWishes(key), instanceId));
-      else await wish([keys.statusWishes(key)], [instanceId, JSON.stringify(wanted), ttlMs]);
+      const text = wanted === null ? '' : JSON.stringify(wanted);
+      await wishes.put(instanceId, [[keys.statusWishes(key), text]], ttlMs);
       bus.publish('status_wish', key);
     },
     async wishes(key) {
-      const found = (await wishes([keys.statusWishes(key)], [])) as string[];
-      const inForce = new Map<string, StatusWish>();
-      for (let n = 0; n + 1 < found.length; n += 2) {
-        inForce.set(found[n] ?? '', JSON.parse(found[n + 1] ?? 'null') as StatusWish);
-      }
-      return inForce;
+      const found = await wishes.read(keys.statusWishes(key));
+      return new Map([...found].map(([instance, text]) => [instance, JSON.parse(text) as StatusWish]));
     },
     onWish: (key, listener) => listen(wishListeners, key, listener),
     async stop() {
