@@ -63,7 +63,7 @@ export async function openMb(url: string, options: TestSocketOptions = {}): Prom
     async ask(topic, payload, header = {}) {
       const id = client.send({ action: 'request', topic, ...header }, payload);
       const answer = () => frames.find((frame) => frame.header.parentRequestId === id);
-      await until(answer, 10_000);
+      await until(answer);
       const found = answer();
       if (!found) throw new Error('unreachable');
       return found;

@@ -166,7 +166,7 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
     await until(() => {
       if (child.exitCode !== null) throw new Error(`sshd ended: ${log}`);
       return greets(port);
-    }, 10_000);
+    });
   } catch (error) {
     await stop();
     throw error;

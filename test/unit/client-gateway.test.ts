@@ -197,12 +197,13 @@ describe('gateway client', () => {
   it('[RUN-5] waits as a draining gateway asks, then comes back', async () => {
     releases.push(client.retain());
     await until(() => client.getState().status === 'open');
+    const told = Date.now();
     gateway.emit('server_draining', { reconnectInMs: 400 });
     gateway.cut();
     await until(() => client.getState().status === 'reconnecting');
     const { nextRetryAt, error } = client.getState();
-    const wait = (nextRetryAt ?? 0) - Date.now();
-    assert.ok(wait > 100 && wait <= 400, `waits ${wait} ms`);
+    assert.ok(nextRetryAt !== null && nextRetryAt - told > 100, `waits ${Number(nextRetryAt) - told} ms`);
+    assert.ok(nextRetryAt <= Date.now() + 400);
     assert.equal(error?.code, 'draining');
     await until(() => client.getState().status === 'open');
   });
@@ -264,8 +265,9 @@ describe('gateway client', () => {
     const { updatedAt } = client.status.get();
     await until(() => Date.now() - (updatedAt ?? 0) >= 600);
     await send({ cpuNsec: 1.3e9 });
-    const first = share() ?? 0;
-    assert.ok(first > 0.2 && first <= 0.5, `${first} of a core`);
+    const first = share();
+    const elapsedMs = Number(client.status.get().updatedAt) - Number(updatedAt);
+    assert.equal(first, 300 / elapsedMs, 'so much of a core');
     await send({ cpuNsec: 1.31e9 });
     assert.equal(share(), first, 'a push right behind a poll says nothing');
     await send({ pid: 2, cpuNsec: 1e6 });

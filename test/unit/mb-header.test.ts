@@ -9,6 +9,7 @@ import {
   parseMbHeader,
   salvageMbHeader,
 } from '../../shared/mb.ts';
+import { cheapest } from '../support/cheapest.ts';
 
 const ID = '0f8fad5b-d9cb-469f-a165-70867728950e';
 const PARENT = '7c9e6679-7425-40de-944b-e07fc1f90ae7';
@@ -119,15 +120,13 @@ describe('the header of the Message Broker', () => {
   });
 
   it('a long hostile header costs little', () => {
-    const began = performance.now();
-    for (const line of [
-      ':'.repeat(1_000_000),
-      '%3'.repeat(500_000),
-      `publish:${'%25'.repeat(300_000)}:1.0.0`,
-    ]) {
-      parseMbHeader(line);
-      salvageMbHeader(line);
-    }
-    assert.ok(performance.now() - began < 200);
+    const lines = [':'.repeat(1_000_000), '%3'.repeat(500_000), `publish:${'%25'.repeat(300_000)}:1.0.0`];
+    const ms = cheapest(() => {
+      for (const line of lines) {
+        parseMbHeader(line);
+        salvageMbHeader(line);
+      }
+    });
+    assert.ok(ms < 200, `${ms} ms`);
   });
 });

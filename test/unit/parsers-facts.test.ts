@@ -4,6 +4,7 @@ import { fixtureLines } from '../../scripts/fuzz/fixture-lines.ts';
 import { factsOf } from '../../server/logs/parsers/facts.ts';
 import { parseLine } from '../../server/logs/parsers/index.ts';
 import { type ChainFacts, chainFactsSchema } from '../../shared/node-status.ts';
+import { cheapest } from '../support/cheapest.ts';
 
 const read = (client: string, raw: string) => factsOf(parseLine(raw, client), client);
 const SYNCED = { synced: true, syncDistance: 0 };
@@ -231,8 +232,9 @@ describe('facts about the chain', () => {
 
   it('costs little on a line of 1 MB', () => {
     const parsed = parseLine(`INFO [05-11|10:11:12.013] Syncing ${'1,2 / '.repeat(170_000)} peers=5`, 'geth');
-    const started = performance.now();
-    for (let run = 0; run < 100; run++) factsOf(parsed);
-    assert.ok(performance.now() - started < 200);
+    const ms = cheapest(() => {
+      for (let run = 0; run < 100; run++) factsOf(parsed);
+    });
+    assert.ok(ms < 200, `${ms} ms`);
   });
 });

@@ -4,6 +4,7 @@ import { Writable } from 'node:stream';
 import fc from 'fast-check';
 import { createLogger } from '../../../server/core/logger.ts';
 import { escapeControls, redactText, redactValue } from '../../../server/core/redaction.ts';
+import { cheapest } from '../../support/cheapest.ts';
 
 function capture(format: 'json' | 'pretty', level: 'debug' | 'warn' = 'debug') {
   const chunks: string[] = [];
@@ -109,9 +110,8 @@ describe('logger', () => {
       'Bearer ',
       'a.',
     ]) {
-      const start = process.hrtime.bigint();
-      redactText(piece.repeat(20_000));
-      const ms = Number(process.hrtime.bigint() - start) / 1e6;
+      const text = piece.repeat(20_000);
+      const ms = cheapest(() => void redactText(text));
       assert.ok(ms < 200, `${piece} took ${ms} ms`);
     }
   });

@@ -203,7 +203,7 @@ describe('a page of history', () => {
       assert.deepEqual([found.lines, found.hasMore, found.next], [[7], false, undefined]);
       const full = await ask({ filter: filter({ grep: 'line [1-5]$' }), before: key(50), limit: 2 });
       assert.deepEqual([full.lines, full.hasMore, full.next?.slice(8)], [[4, 5], true, key(4)]);
-    }).timeout(60_000);
+    });
   });
 
   it('[SIO-2] the newest lines, oldest first, also through a filter', async () => {

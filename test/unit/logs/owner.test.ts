@@ -23,6 +23,9 @@ import {
 import { createRecordLogger } from '../../support/record-logger.ts';
 import { until } from '../../support/until.ts';
 
+/** Between two batches while lines keep coming, in ms. */
+const PAUSE_MS = 20;
+
 /** What the store of a test answers; a test replaces single answers. */
 interface FakeOwnerStore {
   store: StreamStore;
@@ -149,13 +152,15 @@ describe('the owner of a stream', () => {
     await until(() => journal.follows() === 1);
     writeLines(journal, 1);
     await until(() => fake.batches.length === 1);
+    const began = performance.now();
     for (let n = 0; n < 50; n++) {
       writeLines(journal, 2);
       await new Promise((resolve) => setImmediate(resolve));
     }
     await until(() => fake.lines().length === 101);
     assert.deepEqual(fake.lines(), span(1, 101));
-    assert.ok(fake.batches.length < 40, `${fake.batches.length} batches for 50 writes`);
+    const most = 3 + (performance.now() - began) / PAUSE_MS;
+    assert.ok(fake.batches.length <= most, `${fake.batches.length} batches for 50 writes`);
   });
 
   it('[LOG-4] closes a batch at 192 KiB of text, also while the store is slow', async () => {

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { AppError } from '../../../server/core/errors.ts';
 import { matchesPattern } from '../../../server/rooms/tokens/channel-pattern.ts';
 import { createJwts } from '../../../server/rooms/tokens/jwt.ts';
+import { cheapest } from '../../support/cheapest.ts';
 
 const SECRET = 'a secret of the test';
 const NOW = 1_790_000_000_000;
@@ -124,8 +125,7 @@ describe('channel patterns', () => {
   });
 
   it('[WS-5] takes no time that grows out of hand', () => {
-    const began = performance.now();
-    assert.equal(matchesPattern(`${'*a'.repeat(100)}b`, 'a'.repeat(200)), false);
-    assert.ok(performance.now() - began < 50);
+    const ms = cheapest(() => assert.equal(matchesPattern(`${'*a'.repeat(100)}b`, 'a'.repeat(200)), false));
+    assert.ok(ms < 50, `${ms} ms`);
   });
 });
