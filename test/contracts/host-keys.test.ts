@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { createRedis, type RedisConnections } from '../../server/redis/connections.ts';
+import type { RedisConnections } from '../../server/redis/connections.ts';
 import {
   createHostKeyPolicy,
   createMemoryHostKeyPins,
@@ -8,8 +8,8 @@ import {
 } from '../../server/sessions/host-keys.ts';
 import type { HostKey, HostKeyPolicy } from '../../server/ssh/types.ts';
 import { requirePart } from '../support/parts.ts';
-import { createRecordLogger } from '../support/record-logger.ts';
-import { type RedisServer, startRedis } from '../support/redis.ts';
+import { connectRedis, type RedisServer, startRedis } from '../support/redis.ts';
+import { until } from '../support/until.ts';
 
 const key: HostKey = { algorithm: 'ssh-ed25519', fingerprint: 'SHA256:first' };
 const other: HostKey = { algorithm: 'ssh-ed25519', fingerprint: 'SHA256:second' };
@@ -96,7 +96,7 @@ describe('with redis', () => {
   before(async function () {
     requirePart(this, 'redis-server');
     server = await startRedis();
-    connections = [0, 1].map(() => createRedis({ url: server.url, logger: createRecordLogger() }));
+    connections = [await connectRedis(server), await connectRedis(server)];
   });
   after(() => Promise.all((connections ?? []).map((redis) => redis.stop())));
 
@@ -118,10 +118,10 @@ describe('with redis', () => {
     await assert.rejects(policy.check(at, key), { code: 'store_unavailable' });
     await assert.rejects(policy.check(at, key, key.fingerprint), { code: 'store_unavailable' });
     await server.restart();
+    for (const redis of connections) await until(() => redis.isUp());
   });
 
   it('accepts no key against a damaged pin', async () => {
-    await connections[0]?.whenUp(8000);
     const policy = createHostKeyPolicy({ pins: open()[0] });
     for (const text of ['{', 'null', '{}', '{"algorithm":"x"}']) {
       await server.cli('SET', 'tailwire:host-key:node.example:22', text);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { AppError } from '../../server/core/errors.ts';
-import { createRedis, type RedisConnections } from '../../server/redis/connections.ts';
+import type { RedisConnections } from '../../server/redis/connections.ts';
 import { createLogins, type Logins } from '../../server/sessions/login.ts';
 import { createLoginLimits, type LoginLimits } from '../../server/sessions/login-limits.ts';
 import {
@@ -10,8 +10,8 @@ import {
 } from '../../server/sessions/session-store.ts';
 import type { SshTarget } from '../../server/ssh/types.ts';
 import { requirePart } from '../support/parts.ts';
-import { createRecordLogger } from '../support/record-logger.ts';
-import { type RedisServer, startRedis } from '../support/redis.ts';
+import { connectRedis, type RedisServer, startRedis } from '../support/redis.ts';
+import { startStopwatch } from '../support/stopwatch.ts';
 
 const target: SshTarget = {
   host: 'node.example',
@@ -28,7 +28,7 @@ const hostKey = {
 };
 const clientAddress = '198.51.100.1';
 /** Stands for "as long as an SSH login takes", ms. */
-const LOGIN_TIME = 80;
+const LOGIN_TIME = 30;
 
 interface Instance {
   store: FullSessionStore;
@@ -136,7 +136,7 @@ function loginSuite(name: string, open: (host: FakeHost) => Promise<Instance[]>)
         },
       );
       assert.equal(host.logins, before);
-    }).timeout(30_000);
+    });
   });
 }
 
@@ -152,9 +152,7 @@ describe('login with redis', () => {
   before(async function () {
     requirePart(this, 'redis-server');
     server = await startRedis();
-    connections = Array.from({ length: 3 }, () =>
-      createRedis({ url: server.url, logger: createRecordLogger() }),
-    );
+    connections = await Promise.all([1, 2, 3].map(() => connectRedis(server)));
   });
   after(() => Promise.all((connections ?? []).map((redis) => redis.stop())));
 
@@ -167,10 +165,7 @@ describe('login with redis', () => {
 });
 
 describe('login timing', () => {
-  async function timeOf(
-    code: 'auth_failed' | 'host_unreachable' | 'host_not_allowed',
-    takesMs: number,
-  ): Promise<number> {
+  async function timeOf(code: 'auth_failed' | 'host_unreachable' | 'host_not_allowed', takesMs: number) {
     const pool = {
       login: async () => {
         await new Promise((resolve) => setTimeout(resolve, takesMs));
@@ -191,8 +186,9 @@ describe('login timing', () => {
       timeFloorMs: 400,
     });
     const started = performance.now();
+    const took = startStopwatch();
     await assert.rejects(login({ target, clientAddress }), { code });
-    return performance.now() - started;
+    return { wall: performance.now() - started, fair: took() };
   }
 
   it('[SES-4] [S8] answers a refused, an unreachable and a forbidden host after the same time', async () => {
@@ -202,8 +198,8 @@ describe('login timing', () => {
       timeOf('host_not_allowed', 0),
       timeOf('host_unreachable', 350),
     ]);
-    for (const time of times) assert.ok(time >= 395 && time < 520, `${time} ms`);
+    for (const { wall, fair } of times) assert.ok(wall >= 395 && fair < 520, `${wall} ms`);
     const slow = await timeOf('host_unreachable', 450);
-    assert.ok(slow >= 795 && slow < 920, `${slow} ms`);
+    assert.ok(slow.wall >= 795 && slow.fair < 920, `${slow.wall} ms`);
   });
 });

@@ -4,6 +4,7 @@ import type { SshTarget } from '../../server/ssh/types.ts';
 import { requirePart } from '../support/parts.ts';
 import { type RedisServer, startRedis } from '../support/redis.ts';
 import { redisPlace } from '../support/session-place.ts';
+import { startStopwatch } from '../support/stopwatch.ts';
 import { until } from '../support/until.ts';
 
 const target: SshTarget = {
@@ -20,14 +21,14 @@ const keyTarget: SshTarget = {
 
 describe('session store in redis, beside an original app', () => {
   let server: RedisServer;
-  let place: ReturnType<typeof redisPlace>;
+  let place: Awaited<ReturnType<typeof redisPlace>>;
 
   before(async function () {
     requirePart(this, 'redis-server');
     server = await startRedis();
   });
-  beforeEach(() => {
-    place = redisPlace(server);
+  beforeEach(async () => {
+    place = await redisPlace(server);
   });
   afterEach(() => place.close());
 
@@ -62,7 +63,7 @@ describe('session store in redis, beside an original app', () => {
     });
     assert.equal(await server.cli('GET', `ssh_session:${token}`), json);
     assert.ok(Number(await server.cli('TTL', `ssh_session:${token}`)) > 10_000);
-    assert.ok(Math.abs((session?.expiresAt ?? 0) - Date.now() - 10_200_000) < 2000);
+    assert.ok(Math.abs((session?.expiresAt ?? 0) - Date.now() - 10_200_000) < 10_000);
   });
 
   it('[SES-1] never shortens the life its app gave it, and gives one to a key without', async () => {
@@ -188,14 +189,16 @@ describe('session store in redis, beside an original app', () => {
   });
 
   it('[SES-7] repeats an end that a Redis from an older copy has forgotten', async () => {
-    const { token, session } = await place.open().create(target);
-    const other = redisPlace(server);
+    const here = place.open();
+    const { token, session } = await here.create(target);
+    const other = await redisPlace(server);
     try {
       const store = other.open();
       assert.equal(await store.revoke(token), true);
       await server.cli('FLUSHALL');
       await server.cli('CLIENT', 'KILL', 'TYPE', 'normal');
-      await until(async () => (await place.open().touch(token, session)) === null, 5000);
+      // Its own connection was cut, too, and may still be coming back.
+      await until(async () => (await here.touch(token, session).catch(() => 'away')) === null);
       assert.deepEqual(await store.fates([token]), ['logout']);
     } finally {
       await other.close();
@@ -239,13 +242,13 @@ describe('session store in redis, beside an original app', () => {
     ] as const) {
       await away();
       try {
-        const started = performance.now();
+        const took = startStopwatch();
         await assert.rejects(store.get(token), { code: 'store_unavailable' });
-        assert.ok(performance.now() - started < 1600, `${performance.now() - started} ms`);
+        assert.ok(took() < 1600, `${took()} ms`);
       } finally {
         await back();
       }
-      await until(async () => (await store.create(target).catch(() => null)) !== null, 8000);
+      await until(async () => (await store.create(target).catch(() => null)) !== null);
     }
   });
 });

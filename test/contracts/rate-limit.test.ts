@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { AppError } from '../../server/core/errors.ts';
-import { createSilentLogger } from '../../server/core/logger.ts';
 import { createRateLimit } from '../../server/http/rate-limit.ts';
-import { createRedis, type RedisConnections } from '../../server/redis/connections.ts';
+import type { RedisConnections } from '../../server/redis/connections.ts';
 import { requirePart } from '../support/parts.ts';
-import { type RedisServer, startRedis } from '../support/redis.ts';
+import { connectRedis, type RedisServer, startRedis } from '../support/redis.ts';
 
 async function refused(use: Promise<void>): Promise<AppError> {
   try {
@@ -23,8 +22,7 @@ describe('rate limit', () => {
   before(async function () {
     requirePart(this, 'redis-server');
     server = await startRedis();
-    instances = [1, 2].map(() => createRedis({ url: server.url, logger: createSilentLogger() }));
-    for (const instance of instances) assert.ok(await instance.whenUp(5000));
+    instances = [await connectRedis(server), await connectRedis(server)];
   });
   after(async () => {
     await Promise.all((instances ?? []).map((instance) => instance.stop()));

@@ -4,10 +4,11 @@ import { defineScript } from '../../server/redis/script.ts';
 import { requirePart } from '../support/parts.ts';
 import { createRecordLogger, type RecordLogger } from '../support/record-logger.ts';
 import { freePort, type RedisServer, startRedis, startSentinels } from '../support/redis.ts';
+import { startStopwatch } from '../support/stopwatch.ts';
 import { until } from '../support/until.ts';
 
 /** A command may take this long, ms, whatever Redis does; a little more for a busy machine. */
-const PATIENCE = 1900;
+const COMMAND_MAX = 1900;
 
 describe('redis connections', () => {
   let server: RedisServer;
@@ -34,12 +35,12 @@ describe('redis connections', () => {
   }
 
   async function assertUnavailable(redis: RedisConnections): Promise<void> {
-    const started = performance.now();
+    const took = startStopwatch();
     await assert.rejects(
       redis.run((client) => client.set('x', '1')),
       { code: 'store_unavailable' },
     );
-    assert.ok(performance.now() - started < PATIENCE, `took ${performance.now() - started} ms`);
+    assert.ok(took() < COMMAND_MAX, `took ${took()} ms`);
   }
 
   it('runs commands at once, even those given before the connection stands', async () => {
@@ -57,9 +58,9 @@ describe('redis connections', () => {
     await assertUnavailable(redis);
     await until(() => logger.lines.length > 0);
     await late.restart();
-    await until(() => redis.isUp(), 8000);
+    await until(() => redis.isUp());
     assert.equal(await redis.run((client) => client.ping()), 'PONG');
-    await until(() => logger.lines.length === 2, 8000);
+    await until(() => logger.lines.length === 2);
     assert.match(logger.lines[0] ?? '', /^warn redis down.*ECONNREFUSED/);
     assert.match(logger.lines[1] ?? '', /^info redis up/);
     assert.ok(!logger.lines.join().includes('canary'));
@@ -79,9 +80,7 @@ describe('redis connections', () => {
     await new Promise((resolve) => setTimeout(resolve, 3000));
     await assertUnavailable(redis);
     server.thaw();
-    const back = Date.now();
     await until(() => redis.isUp(), 5000);
-    assert.ok(Date.now() - back < 5000);
     assert.equal(await redis.run((client) => client.ping()), 'PONG');
     assert.equal(downs.length, 1);
     stopListening();
@@ -94,7 +93,7 @@ describe('redis connections', () => {
     await own.kill();
     await assertUnavailable(redis);
     await own.restart();
-    await until(() => redis.isUp(), 8000);
+    await until(() => redis.isUp());
     assert.equal(await redis.run((client) => client.exists('x')), 0);
     await own.stop();
   });
@@ -109,7 +108,7 @@ describe('redis connections', () => {
       until(async () => {
         await redis.run((client) => client.publish('news', word)).catch(() => undefined);
         return heard.includes(word);
-      }, 10_000);
+      });
     await hears('one');
     await server.cli('CLIENT', 'KILL', 'TYPE', 'pubsub');
     await hears('two');
@@ -142,7 +141,7 @@ describe('redis connections', () => {
     server.freeze();
     await assert.rejects(read);
     server.thaw();
-    await until(() => blocking.status === 'ready', 8000);
+    await until(() => blocking.status === 'ready');
   });
 
   it('runs a script by its hash, also in a Redis that does not know it', async () => {
@@ -176,12 +175,12 @@ describe('redis connections', () => {
     await hung.ping();
     const waiting = down.run((client) => client.ping());
     server.freeze();
-    const started = performance.now();
+    const took = startStopwatch();
     await Promise.all([
       assert.rejects(waiting),
       ...[up, down, hung].flatMap((redis) => [redis.stop(), redis.stop()]),
     ]);
-    assert.ok(performance.now() - started < 2500);
+    assert.ok(took() < 2500);
     await assert.rejects(
       up.run((client) => client.ping()),
       { code: 'store_unavailable' },
@@ -213,12 +212,10 @@ describe('redis connections through sentinels', function () {
       await redis.run((client) => client.wait(1, 1000));
       const old = await sentinels.primary();
       old.freeze();
-      const started = Date.now();
       await until(
         async () => (await redis.run((client) => client.set('after', '1')).catch(() => null)) === 'OK',
-        20_000,
+        15_000,
       );
-      assert.ok(Date.now() - started < 15_000, `${Date.now() - started} ms`);
       assert.equal(await redis.run((client) => client.get('before')), '1');
       old.thaw();
       await until(async () => (await old.cli('ROLE').catch(() => '')).startsWith('slave'), 30_000);

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { createSilentLogger } from '../../server/core/logger.ts';
-import { createRedis, type RedisConnections } from '../../server/redis/connections.ts';
+import type { RedisConnections } from '../../server/redis/connections.ts';
 import {
   createMemoryReplayGuard,
   createRedisReplayGuard,
@@ -8,7 +7,7 @@ import {
   type ReplayGuard,
 } from '../../server/rooms/replay-guard.ts';
 import { requirePart } from '../support/parts.ts';
-import { type RedisServer, startRedis } from '../support/redis.ts';
+import { connectRedis, type RedisServer, startRedis } from '../support/redis.ts';
 
 function behaves(make: () => ReplayGuard): void {
   it('[WS-2] lets each push of a room pass once, however many ask at the same time', async () => {
@@ -51,8 +50,7 @@ describe('replay guard in Redis', () => {
   before(async function () {
     requirePart(this, 'redis-server');
     server = await startRedis();
-    redis = createRedis({ url: server.url, logger: createSilentLogger() });
-    assert.ok(await redis.whenUp(5000));
+    redis = await connectRedis(server);
   });
   after(async () => {
     await redis?.stop();

@@ -19,9 +19,12 @@ const keyTarget: SshTarget = {
 };
 const SECRETS = ['a secret for the tests'];
 
-function storeSuite(name: string, start: (context: Mocha.Context) => Promise<() => SessionPlace>): void {
+function storeSuite(
+  name: string,
+  start: (context: Mocha.Context) => Promise<() => Promise<SessionPlace>>,
+): void {
   describe(`session store in ${name}`, () => {
-    let newPlace: () => SessionPlace;
+    let newPlace: () => Promise<SessionPlace>;
     let place: SessionPlace;
     let now: number;
     const clock = () => now;
@@ -29,9 +32,9 @@ function storeSuite(name: string, start: (context: Mocha.Context) => Promise<() 
     before(async function () {
       newPlace = await start(this);
     });
-    beforeEach(() => {
+    beforeEach(async () => {
       now = Date.now();
-      place = newPlace();
+      place = await newPlace();
     });
     afterEach(() => place.close());
 
@@ -81,10 +84,11 @@ function storeSuite(name: string, start: (context: Mocha.Context) => Promise<() 
     });
 
     it('[SES-1] ends a session that nobody uses', async () => {
-      const store = place.open({ ttlMs: 60 });
+      const store = place.open({ ttlMs: 500 });
       const { token } = await store.create(target);
       assert.ok(await store.get(token));
-      await new Promise((resolve) => setTimeout(resolve, 90));
+      // Asking earlier would be a use.
+      await new Promise((resolve) => setTimeout(resolve, 550));
       assert.equal(await store.get(token), null);
     });
 
@@ -137,13 +141,13 @@ function storeSuite(name: string, start: (context: Mocha.Context) => Promise<() 
     it('[SES-6] gives a proof to one at a time, and again when that one is gone', async () => {
       const store = place.open();
       const { session } = await store.create(target);
-      const claims = await Promise.all(Array.from({ length: 50 }, () => store.claimProof(session, 200)));
+      const claims = await Promise.all(Array.from({ length: 50 }, () => store.claimProof(session, 700)));
       assert.equal(claims.filter((claim) => claim === 'taken').length, 1);
       assert.equal(claims.filter((claim) => claim === 'busy').length, 49);
-      await until(async () => (await store.claimProof(session, 60_000)) === 'taken', 2000);
-      await store.failProof(session, 'auth_failed', 100);
+      await until(async () => (await store.claimProof(session, 60_000)) === 'taken');
+      await store.failProof(session, 'auth_failed', 500);
       assert.deepEqual(await store.claimProof(session, 1000), { failed: 'auth_failed' });
-      await until(async () => (await store.claimProof(session, 60_000)) === 'taken', 2000);
+      await until(async () => (await store.claimProof(session, 60_000)) === 'taken');
       await store.failProof(session, null, 0);
       assert.equal(await store.claimProof(session, 1000), 'taken', 'given back');
     });
@@ -163,7 +167,7 @@ function storeSuite(name: string, start: (context: Mocha.Context) => Promise<() 
   });
 }
 
-storeSuite('memory', async () => () => {
+storeSuite('memory', async () => async () => {
   let store: FullSessionStore | undefined;
   return {
     open(options = {}) {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { createRedis, type RedisConnections } from '../../server/redis/connections.ts';
+import type { RedisConnections } from '../../server/redis/connections.ts';
 import {
   createMemorySessionStore,
   createRedisSessionStore,
@@ -11,7 +11,7 @@ import type { SessionEnd } from '../../server/sessions/types.ts';
 import type { SshTarget } from '../../server/ssh/types.ts';
 import { requirePart } from '../support/parts.ts';
 import { createRecordLogger } from '../support/record-logger.ts';
-import { type RedisServer, startRedis } from '../support/redis.ts';
+import { connectRedis, type RedisServer, startRedis } from '../support/redis.ts';
 import { until } from '../support/until.ts';
 
 const target: SshTarget = {
@@ -72,13 +72,13 @@ describe('session watch over memory', () => {
   });
 
   it('[SIO-8] tells of the absolute end within a second, and lets a session in use slide on until then', async () => {
-    instance = watchOver(createMemorySessionStore({ secrets: ['s'], ttlMs: 900, maxAgeMs: 3000 }), 3000);
+    const maxAgeMs = 2000;
+    instance = watchOver(createMemorySessionStore({ secrets: ['s'], ttlMs: 600, maxAgeMs }), maxAgeMs);
     const { token, session } = await instance.store.create(target);
     instance.watch.register(token, session);
-    await until(() => Date.now() > session.createdAt + 2500);
-    assert.deepEqual(instance.ends, []);
-    await until(() => instance.ends.length > 0, 1500);
-    assert.ok(Date.now() >= session.createdAt + 3000);
+    await until(() => instance.ends.length > 0 || Date.now() >= session.createdAt + maxAgeMs);
+    assert.ok(Date.now() >= session.createdAt + maxAgeMs);
+    await within1s(() => assert.equal(instance.ends.length, 1));
     assert.deepEqual(instance.ends, [{ sessionId: session.id, reason: 'expired' }]);
   });
 
@@ -124,22 +124,22 @@ describe('session watch over memory', () => {
   });
 });
 
-describe('session watch over redis', function () {
-  this.timeout(30_000);
+describe('session watch over redis', () => {
   let server: RedisServer;
   let instances: (Instance & { redis: RedisConnections })[];
 
   before(async function () {
     requirePart(this, 'redis-server');
     // Data survives a restart unless a test deletes it.
-    server = await startRedis({ args: ['--appendonly', 'yes', '--appendfsync', 'always'] });
+    server = await startRedis({ args: ['--appendonly', 'yes', '--appendfsync', 'no'] });
   });
   beforeEach(async () => {
     await server.cli('FLUSHALL');
-    instances = Array.from({ length: 2 }, () => {
-      const redis = createRedis({ url: server.url, logger: createRecordLogger() });
-      return { redis, ...watchOver(createRedisSessionStore({ redis, secrets: ['s'] })) };
-    });
+    instances = [];
+    while (instances.length < 2) {
+      const redis = await connectRedis(server);
+      instances.push({ redis, ...watchOver(createRedisSessionStore({ redis, secrets: ['s'] })) });
+    }
   });
   afterEach(async () => {
     for (const instance of instances) {
@@ -187,7 +187,7 @@ describe('session watch over redis', function () {
   it('[SES-7] ends nothing when Redis loses its data, and puts the sessions back', async () => {
     const { plain, own } = await connect();
     await server.cli('FLUSHALL');
-    await until(() => alive([plain, own]), 3000);
+    await until(() => alive([plain, own]));
     assert.deepEqual(reasons(), [[], []]);
   });
 
@@ -196,12 +196,12 @@ describe('session watch over redis', function () {
     await server.kill();
     await new Promise((resolve) => setTimeout(resolve, 1500));
     await server.restart();
-    await until(() => alive([plain, own]).catch(() => false), 8000);
+    await until(() => alive([plain, own]).catch(() => false));
     await server.cli('FLUSHALL');
     await server.kill();
     await new Promise((resolve) => setTimeout(resolve, 1500));
     await server.restart();
-    await until(() => alive([plain, own]).catch(() => false), 8000);
+    await until(() => alive([plain, own]).catch(() => false));
     assert.deepEqual(reasons(), [[], []]);
     // And a session that was put back can be ended like any other.
     await instances[0]?.store.revoke(plain);
@@ -223,10 +223,11 @@ describe('session watch over redis', function () {
     first.redis.onUp(watch.check);
     await server.cli('FLUSHALL');
     await server.kill();
-    await until(() => !first.redis.isUp(), 5000);
+    await until(() => !first.redis.isUp());
     await server.restart();
-    await until(() => first.redis.isUp(), 10_000);
-    await until(async () => (await first.store.get(token).catch(() => null)) !== null, 1000);
+    await until(() => first.redis.isUp());
+    // Its next look is a minute away.
+    await until(async () => (await first.store.get(token).catch(() => null)) !== null);
     await watch.stop();
   });
 
@@ -236,7 +237,7 @@ describe('session watch over redis', function () {
     await new Promise((resolve) => setTimeout(resolve, 2000));
     server.thaw();
     await server.cli('DEL', `ssh_session:${plain}`);
-    await until(() => reasons().every((list) => list[0] === 'logout'), 5000);
+    await until(() => reasons().every((list) => list[0] === 'logout'));
   });
 
   it('watches thousands of sessions within the second', async () => {
@@ -253,7 +254,6 @@ describe('session watch over redis', function () {
       async () =>
         (await second.store.fates(sessions.map(({ token }) => token))).filter((fate) => fate === 'alive')
           .length === 2999,
-      5000,
     );
     assert.equal(second.ends.length, 1);
   });

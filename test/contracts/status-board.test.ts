@@ -1,14 +1,12 @@
 import assert from 'node:assert/strict';
 import { createBus } from '../../server/cluster/bus.ts';
-import { createSilentLogger } from '../../server/core/logger.ts';
 import { sleep } from '../../server/core/sleep.ts';
-import { createRedis } from '../../server/redis/connections.ts';
 import { createMemoryBoard } from '../../server/status/memory-board.ts';
 import { createRedisBoard } from '../../server/status/redis-board.ts';
 import type { HostSnapshot, StatusBoard } from '../../server/status/types.ts';
 import type { StatusTransition } from '../../shared/node-status.ts';
 import { createFakeClock } from '../support/fake-clock.ts';
-import { startRedis } from '../support/redis.ts';
+import { connectRedis, startRedis } from '../support/redis.ts';
 import { until } from '../support/until.ts';
 
 interface Rig {
@@ -28,8 +26,7 @@ const FORMS: Record<string, () => Promise<Rig>> = {
   },
   redis: async () => {
     const server = await startRedis();
-    const redis = createRedis({ url: server.url, logger: createSilentLogger() });
-    await redis.whenUp(5000);
+    const redis = await connectRedis(server);
     // The bus of two instances, without the adapter that carries it between processes.
     const buses = [
       createBus((...news) => buses[1]?.deliver(...news)),
@@ -138,17 +135,19 @@ for (const [form, create] of Object.entries(FORMS)) {
       const stop = rig.one.onWish('a', () => {
         hints += 1;
       });
-      await rig.one.wish('a', 'one', { interval: 5000, services: ['execution'] }, 1000);
+      const wish = { interval: 5000, services: ['execution'] };
+      await rig.one.wish('a', 'one', wish, 60_000);
       await rig.two.wish('a', 'two', { interval: 1000, services: ['consensus'] }, 60_000);
       assert.equal((await rig.one.wishes('a')).size, 2);
-      await rig.pass(1500);
+      await rig.one.wish('a', 'one', wish, 300);
+      await rig.pass(400);
       assert.deepEqual(
         await rig.one.wishes('a'),
         new Map([['two', { interval: 1000, services: ['consensus'] }]]),
       );
       await rig.two.wish('a', 'two', null, 0);
       assert.equal((await rig.one.wishes('a')).size, 0);
-      await until(() => hints === 3);
+      await until(() => hints === 4);
       stop();
     });
   });

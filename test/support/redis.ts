@@ -1,5 +1,9 @@
 import * as lab from '../../scripts/lab/redis.ts';
+import type { Logger } from '../../server/core/types.ts';
+import { createRedis, type RedisConnections } from '../../server/redis/connections.ts';
 import { atEnd } from './at-end.ts';
+import { createRecordLogger } from './record-logger.ts';
+import { until } from './until.ts';
 
 export { freePort, type RedisServer, type Sentinels } from '../../scripts/lab/redis.ts';
 
@@ -8,6 +12,19 @@ export async function startRedis(options?: lab.RedisOptions): Promise<lab.RedisS
   const server = await lab.startRedis(options);
   atEnd(server.stop);
   return server;
+}
+
+/**
+ * The connections of one instance, which stand: while they are set up a command waits for a moment only, which may not be
+ * enough where the machine is busy.
+ */
+export async function connectRedis(
+  { url }: { url: string },
+  logger: Logger = createRecordLogger(),
+): Promise<RedisConnections> {
+  const redis = createRedis({ url, logger });
+  await until(() => redis.isUp());
+  return redis;
 }
 
 /** Starts a primary, a replica and three sentinels, and waits until a fail-over is possible. They end as `startRedis`'. */

@@ -1,11 +1,10 @@
-import { createRedis, type RedisConnections } from '../../server/redis/connections.ts';
+import type { RedisConnections } from '../../server/redis/connections.ts';
 import {
   createRedisSessionStore,
   type FullSessionStore,
   type SessionStoreOptions,
 } from '../../server/sessions/session-store.ts';
-import { createRecordLogger } from './record-logger.ts';
-import type { RedisServer } from './redis.ts';
+import { connectRedis, type RedisServer } from './redis.ts';
 
 /** Where the stores of one test live. */
 export interface SessionPlace {
@@ -15,8 +14,8 @@ export interface SessionPlace {
 }
 
 /** Stores over a real Redis, with connections of their own, as another instance of the gateway has them. */
-export function redisPlace(server: RedisServer): SessionPlace & { redis: RedisConnections } {
-  const redis = createRedis({ url: server.url, logger: createRecordLogger() });
+export async function redisPlace(server: RedisServer): Promise<SessionPlace & { redis: RedisConnections }> {
+  const redis = await connectRedis(server);
   const stores: FullSessionStore[] = [];
   return {
     redis,

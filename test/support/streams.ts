@@ -61,11 +61,11 @@ export function follow(store: StreamStore, stream: string, after: StreamHead | n
   return following;
 }
 
-export const gets = (following: Following, batches: readonly StreamBatch[], timeoutMs = 5000) =>
+export const gets = (following: Following, batches: readonly StreamBatch[]) =>
   until(() => {
     assert.deepEqual(following.batches, batches);
     return true;
-  }, timeoutMs);
+  });
 
 /** One kind of store, with the leases that its owners hold. */
 export interface StreamKind {
