@@ -33,24 +33,27 @@ export function createCanary(deps: {
     if (from === channel) heard = now();
   };
   subscriber.on('message', onMessage);
-  const subscribe = () => subscriber.subscribe(channel).catch(() => {});
+  const sing = () => void publisher.publish(channel, '').catch(() => {});
+  // At once where both connections stand, so that an instance is ready as soon as it can be.
+  const subscribe = () => subscriber.subscribe(channel).then(sing, () => {});
+  publisher.on('ready', sing);
   void subscribe();
 
   const timer = setInterval(() => {
-    publisher.publish(channel, '').catch(() => {});
+    sing();
     if (!alive()) void subscribe();
     if (alive() === told) return;
     told = alive();
     if (told) logger.info('pub/sub works again');
     else logger.warn('pub/sub is silent');
   }, SING_MS);
-  publisher.publish(channel, '').catch(() => {});
 
   return {
     alive,
     async stop() {
       clearInterval(timer);
       subscriber.off('message', onMessage);
+      publisher.off('ready', sing);
     },
   };
 }
