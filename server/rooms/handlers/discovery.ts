@@ -71,8 +71,12 @@ function pickClass(module: Record<string, unknown>): new (room: string) => AnyHa
   ) => AnyHandler;
 }
 
-async function load(file: string, folder: string | null): Promise<Omit<LoadedHandler, 'foreign'>> {
-  const module = (await within(import(pathToFileURL(file).href), LOAD_MS, 'loading')) as Record<
+async function load(
+  file: string,
+  folder: string | null,
+  loadMs: number,
+): Promise<Omit<LoadedHandler, 'foreign'>> {
+  const module = (await within(import(pathToFileURL(file).href), loadMs, 'loading')) as Record<
     string,
     unknown
   >;
@@ -92,8 +96,10 @@ async function load(file: string, folder: string | null): Promise<Omit<LoadedHan
 export async function discoverHandlers(deps: {
   dirs: readonly string[];
   logger: Logger;
+  /** LOAD_MS, ms. */
+  loadMs?: number;
 }): Promise<LoadedHandler[]> {
-  const { logger } = deps;
+  const { logger, loadMs = LOAD_MS } = deps;
   const byRoom = new Map<string, LoadedHandler & { dir: string }>();
   for (const dir of deps.dirs.map((one) => path.resolve(one))) {
     const foreign = dir !== path.resolve(BUILT_IN_DIR);
@@ -104,7 +110,7 @@ export async function discoverHandlers(deps: {
     if (modules.length > HANDLERS_MAX) logger.error('Too many room handlers', { dir, most: HANDLERS_MAX });
     for (const { file, folder } of modules.slice(0, HANDLERS_MAX)) {
       try {
-        const work = () => load(file, folder);
+        const work = () => load(file, folder, loadMs);
         const loaded = await (foreign ? runForeign(file, work) : work());
         const known = byRoom.get(loaded.room);
         if (known?.dir === dir)

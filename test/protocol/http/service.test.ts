@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { HttpDeps } from '../../../server/http/types.ts';
@@ -121,24 +120,6 @@ describe('HTTP service routes', () => {
     for (const address of ['/rooms/lobby/post', '/lobby/postcontent', '/auth/token']) {
       assert.equal((await fetch(`${url}${address}`)).status, 404, address);
     }
-  });
-
-  it('[HTTP-2] ends a client that sends its headers too slowly', async function () {
-    this.timeout(20_000);
-    await start();
-    const socket = connect(http?.port ?? 0, '127.0.0.1');
-    socket.write('GET /health HTTP/1.1\r\nHost: x\r\n');
-    const began = Date.now();
-    const text = await new Promise<string>((resolve) => {
-      let all = '';
-      socket.on('data', (chunk) => {
-        all += String(chunk);
-      });
-      socket.on('close', () => resolve(all));
-      socket.on('error', () => resolve(all));
-    });
-    assert.match(text, /^HTTP\/1\.1 408 /);
-    assert.ok(Date.now() - began < 14_000);
   });
 
   describe('dashboard', () => {
