@@ -73,7 +73,7 @@ describe('raw frames', () => {
 
       it('[WS-5] after all of that nobody is left', async () => {
         assert.equal(endpoints.length, 6);
-        await until(async () => (await clients(base)) === 0, 6000);
+        await until(async () => (await clients(base)) === 0);
       });
 
       it('[WS-5] a server that does otherwise is found out', async () => {

@@ -77,7 +77,7 @@ describe('the demo node', () => {
 
   async function readAll(query: Parameters<JournalReader['read']>[1]): Promise<JournalRecord[]> {
     const all: JournalRecord[] = [];
-    for await (const records of reader.read(target, query, AbortSignal.timeout(10_000))) all.push(...records);
+    for await (const records of reader.read(target, query, AbortSignal.timeout(60_000))) all.push(...records);
     return all;
   }
 
@@ -118,7 +118,7 @@ describe('the demo node', () => {
     const reading = (async () => {
       for await (const records of reader.read(target, query, viewer.signal)) seen.push(...records);
     })();
-    await until(() => seen.length >= 6, 15_000);
+    await until(() => seen.length >= 6);
     viewer.abort();
     await reading;
     assert.deepEqual(seen[0], last);
@@ -130,7 +130,7 @@ describe('the demo node', () => {
   it('[RUN-1] lets the real prober ask for the units', async () => {
     const services = ['execution', 'consensus', 'validator', 'mevboost', 'charon', 'csm_nimbusvalidator'];
     const probe = createProber({ pool });
-    const units = await probe(target, services, { signal: AbortSignal.timeout(5000) });
+    const units = await probe(target, services, { signal: AbortSignal.timeout(60_000) });
     assert.deepEqual(
       units.map(({ service, client }) => [service, client]),
       [

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { describeMb, errorCode } from '../support/mb.ts';
+import { startStopwatch } from '../support/stopwatch.ts';
 import { until } from '../support/until.ts';
+
+/** Long enough for 300 requests to be open at one time, in ms. */
+const OPEN_MS = 2500;
 
 describeMb('requests over the Message Broker', (rig) => {
   it('[WS-4] a request goes to exactly one subscriber, and its answer back', async () => {
@@ -80,9 +84,10 @@ describeMb('requests over the Message Broker', (rig) => {
     const [requester, silent] = await Promise.all([rig.connect(rig.one), rig.connect(rig.two)]);
     await silent.subscribe('silent', 'request');
     const began = performance.now();
+    const fair = startStopwatch();
     const answer = await requester.ask('silent', {}, { timeout: 200 });
     const took = performance.now() - began;
-    assert.ok(took >= 190 && took < 1500, String(took));
+    assert.ok(took >= 190 && fair() < 1500, String(took));
     const { code, message, timestamp, details } = answer.payload as Record<string, unknown>;
     assert.equal(code, 'request_timeout');
     assert.equal(message, 'The request was not answered in time.');
@@ -123,12 +128,11 @@ describeMb('requests over the Message Broker', (rig) => {
   it('[WS-4] who waits is told when the subscriber leaves without an answer', async () => {
     const [requester, responder] = await Promise.all([rig.connect(rig.one), rig.connect(rig.two)]);
     await responder.subscribe('leaving', 'request');
-    const began = performance.now();
     const answer = requester.ask('leaving');
     await responder.next(({ header }) => header.action === 'request');
     await responder.close();
+    // And not when the time for it is over, which would be `request_timeout`.
     assert.equal(errorCode(await answer), 'no_subscriber');
-    assert.ok(performance.now() - began < 4000);
   });
 
   it('[WS-4] open requests are bounded, and ids are used once', async () => {
@@ -136,10 +140,10 @@ describeMb('requests over the Message Broker', (rig) => {
     await silent.subscribe('full', 'request');
     const id = randomUUID();
     for (const _ of [1, 2])
-      requester.send({ action: 'request', topic: 'full', requestId: id, timeout: 1000 });
+      requester.send({ action: 'request', topic: 'full', requestId: id, timeout: OPEN_MS });
     const refused = await requester.next(({ header }) => header.parentRequestId === id);
     assert.equal(errorCode(refused), 'invalid_request');
-    for (let n = 0; n < 300; n += 1) requester.send({ action: 'request', topic: 'full', timeout: 1000 });
+    for (let n = 0; n < 300; n += 1) requester.send({ action: 'request', topic: 'full', timeout: OPEN_MS });
     await until(() => requester.frames.filter((frame) => errorCode(frame) === 'rate_limited').length === 45);
     await until(
       () => requester.frames.filter((frame) => errorCode(frame) === 'request_timeout').length === 256,

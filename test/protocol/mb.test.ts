@@ -290,7 +290,8 @@ describe('getting in to the Message Broker', () => {
   });
 
   it('[WS-4] the socket is closed with 4401 when its token expires', async () => {
-    const short = await jwts.issue({ userId: 'u' }, 1);
+    // Issued at a whole second, so that up to one second less remains.
+    const short = await jwts.issue({ userId: 'u' }, 2);
     const client = await openMb(`${server.url}/mb?token=${short}`);
     await until(() => client.socket.closed);
     assert.equal(client.socket.closed?.code, 4401);

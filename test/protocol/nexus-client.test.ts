@@ -209,13 +209,14 @@ describe('the Nexus client', () => {
   }
 
   it('[WS-1] finds out a connection that has gone silent', async () => {
-    const client = start({ pingIntervalMs: 200 });
+    const client = start({ pingIntervalMs: 500 });
     await isOpen(client);
     await until(() => client.getState().latencyMs !== null);
     assert.equal(opened.length, 1);
     const { data } = await collect(client, 'silence');
-    opened[0]?.socket.pause();
-    await until(() => opened.length === 2 && client.getState().status === 'open');
+    const before = opened.length;
+    opened.at(-1)?.socket.pause();
+    await until(() => opened.length > before && client.getState().status === 'open');
     client.publish('silence', 'heard');
     await until(() => data().length === 1);
   });

@@ -9,6 +9,7 @@ import type { SshPool } from '../../server/ssh/types.ts';
 import { requirePart } from '../support/parts.ts';
 import { codeOf, memoryHostKeys, type TestPoolOptions, targetOf, testPool } from '../support/ssh.ts';
 import { SSHD_USER, type Sshd, startSshd } from '../support/sshd.ts';
+import { startStopwatch } from '../support/stopwatch.ts';
 
 const WRONG = { method: 'password', password: 'wrong' } as const;
 
@@ -147,8 +148,7 @@ describe('SSH login', () => {
     assert.deepEqual(ssh.stats(), { connections: 0, channels: 0 });
   });
 
-  it('lets nobody stop the process with a key that costs too much to unlock', async function () {
-    this.timeout(15_000);
+  it('lets nobody stop the process with a key that costs too much to unlock', async () => {
     const file = join(sshd.dir, 'costly');
     execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', 'open sesame', '-a', '1', '-f', file]);
     const [head = '', ...rest] = readFileSync(file, 'utf8').trim().split('\n');
@@ -164,9 +164,9 @@ describe('SSH login', () => {
     // Meanwhile everybody else is served.
     let longest = 0;
     for (let turn = 0; turn < 20; turn += 1) {
-      const start = performance.now();
+      const took = startStopwatch();
       await new Promise((resolve) => setTimeout(resolve, 10));
-      longest = Math.max(longest, performance.now() - start);
+      longest = Math.max(longest, took());
     }
     assert.ok(longest < 300, `the event loop stood still for ${longest} ms`);
     await assert.rejects(costly, { code: 'invalid_key', detail: 'its passphrase protection is too costly' });
