@@ -8,7 +8,6 @@ import { median, now } from './clock.ts';
 import type { Context, Section } from './context.ts';
 import { gethLine, gethLines } from './lines.ts';
 import { number } from './report.ts';
-import { buildServer, startCluster } from './server.ts';
 import { startSink } from './sink-process.ts';
 import { openSsh } from './ssh.ts';
 
@@ -62,11 +61,10 @@ export async function catchup(context: Context): Promise<Section> {
   const count = short ? 2000 : 200_000;
   const ends: (() => Promise<unknown>)[] = [];
   try {
-    await buildServer(context);
     const lab = await context.lab();
     const [host] = lab.hosts;
     if (!host) throw new Error('no host');
-    const cluster = await startCluster({ lab, host, instances: 1, folder, profile: context.profile });
+    const cluster = await context.clusters.take({ instances: 1, profile: context.profile });
     ends.push(cluster.stop);
     const [server] = cluster.servers;
     if (!server) throw new Error('no server');

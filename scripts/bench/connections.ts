@@ -5,7 +5,7 @@ import type { Context, Section } from './context.ts';
 import { startNodePeer } from './peers.ts';
 import { number } from './report.ts';
 import { HELLO, startRoomServer } from './room-candidates.ts';
-import { buildServer, type MemoryUse } from './server.ts';
+import type { MemoryUse } from './server.ts';
 import { type Sink, startSink } from './sink-process.ts';
 import type { SinkOptions } from './sink-types.ts';
 
@@ -67,7 +67,6 @@ export async function connections(context: Context): Promise<Section> {
   }
 
   try {
-    await buildServer(context);
     const bareCost = await bare();
     await finish();
     const openCost = await ours(false);

@@ -1,8 +1,11 @@
 import type { Lab } from '../lab/lab.ts';
+import type { Clusters } from './clusters.ts';
 
 /** What every bench is given. */
 export interface Context {
   lab(): Promise<Lab>;
+  /** Servers that watch the lab's first host. */
+  clusters: Clusters;
   /** For configurations, logs and profiles; removed at the end unless profiles are wanted. */
   folder: string;
   /** Tiny numbers: shows that everything runs, measures nothing. */
@@ -10,8 +13,6 @@ export interface Context {
   rounds: number;
   /** CPU profiles of our servers go to the folder. */
   profile: boolean;
-  /** Compiles the server before it is measured. */
-  build: boolean;
   /** Only candidates whose names contain one of these; all where there is none. */
   only: readonly string[];
   log(line: string): void;

@@ -4,7 +4,6 @@ import { median } from './clock.ts';
 import type { Bound, Context, Section } from './context.ts';
 import { type Missing, startNats, startNchan, startNodePeer } from './peers.ts';
 import { number } from './report.ts';
-import { buildServer, startCluster } from './server.ts';
 import { type Sink, startSink } from './sink-process.ts';
 import { createTailwire } from './tailwire.ts';
 
@@ -91,11 +90,10 @@ export async function fanout(context: Context): Promise<Section> {
   }
 
   try {
-    await buildServer(context);
     const lab = await context.lab();
     const [host] = lab.hosts;
     if (!host) throw new Error('no host');
-    const cluster = await startCluster({ lab, host, instances: 1, folder, profile: context.profile });
+    const cluster = await context.clusters.take({ instances: 1, profile: context.profile });
     ends.push(cluster.stop);
     const token = await cluster.login();
     const redis = await startRedis();

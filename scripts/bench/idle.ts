@@ -3,7 +3,7 @@ import { askChild } from './child.ts';
 import type { Context, Section } from './context.ts';
 import { startNodePeer } from './peers.ts';
 import { number } from './report.ts';
-import { buildServer, type MemoryUse, startCluster } from './server.ts';
+import type { MemoryUse } from './server.ts';
 import { type Sink, startSink } from './sink-process.ts';
 import type { SinkOptions } from './sink-types.ts';
 
@@ -24,7 +24,7 @@ const between = (from: MemoryUse, to: MemoryUse, count: number): Cost => ({
 
 /** Memory that a connection costs where nothing happens, after garbage collection. */
 export async function idle(context: Context): Promise<Section> {
-  const { folder, short } = context;
+  const { short } = context;
   const count = short ? 20 : 2000;
   const ends: (() => Promise<unknown>)[] = [];
 
@@ -35,7 +35,6 @@ export async function idle(context: Context): Promise<Section> {
   }
 
   try {
-    await buildServer(context);
     const probe = fileURLToPath(new URL('./memory-probe.mjs', import.meta.url));
     const bare = await startNodePeer('socket.io', {
       burst: 0,
@@ -51,7 +50,7 @@ export async function idle(context: Context): Promise<Section> {
     const lab = await context.lab();
     const [host] = lab.hosts;
     if (!host) throw new Error('no host');
-    const cluster = await startCluster({ lab, host, instances: 1, folder, profile: false });
+    const cluster = await context.clusters.take({ instances: 1, profile: false });
     ends.push(cluster.stop);
     const [server] = cluster.servers;
     if (!server) throw new Error('no server');

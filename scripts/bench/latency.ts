@@ -5,7 +5,7 @@ import { median, percentile } from './clock.ts';
 import type { Context, Section } from './context.ts';
 import { gethLine } from './lines.ts';
 import { number } from './report.ts';
-import { buildServer, type ServerProcess, startCluster } from './server.ts';
+import type { ServerProcess } from './server.ts';
 import { type Sink, startSink } from './sink-process.ts';
 import { openSsh } from './ssh.ts';
 
@@ -19,11 +19,10 @@ export async function latency(context: Context): Promise<Section> {
   const count = short ? 50 : 1500;
   const ends: (() => Promise<unknown>)[] = [];
   try {
-    await buildServer(context);
     const lab = await context.lab();
     const [host] = lab.hosts;
     if (!host) throw new Error('no host');
-    const cluster = await startCluster({ lab, host, instances: 2, folder, profile: context.profile });
+    const cluster = await context.clusters.take({ instances: 2, profile: context.profile });
     ends.push(cluster.stop);
     const [owner, other] = cluster.servers;
     if (!owner || !other) throw new Error('no servers');
@@ -47,7 +46,8 @@ export async function latency(context: Context): Promise<Section> {
     }
     // Whoever watches first owns; the viewers that count are on the other instance.
     await watch(owner, 1);
-    await waitFor('the owner to read the journal', () => host.countProcesses(/journalctl.*--follow/) === 1);
+    const reader = new RegExp(`journalctl.*--unit=${UNIT}[.].*--follow`);
+    await waitFor('the owner to read the journal', () => host.countProcesses(reader) === 1);
     const viewers = await watch(other, sockets);
 
     let delays: number[] = [];

@@ -3,17 +3,21 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { buildServer } from '../built-server.ts';
 import { createLab, type Lab } from '../lab/lab.ts';
 import { watchOver } from '../lab/watchdog.ts';
 import { catchup } from './catchup.ts';
+import { createClusters } from './clusters.ts';
 import { connections } from './connections.ts';
 import type { Context, Section } from './context.ts';
 import { fanout } from './fanout.ts';
 import { idle } from './idle.ts';
 import { latency } from './latency.ts';
 import { parse } from './parse.ts';
+import { buildPrograms } from './programs.ts';
 import { toMarkdown, writeSection } from './report.ts';
 import { rooms } from './rooms.ts';
+import { startCluster } from './server.ts';
 import { slow } from './slow.ts';
 import { storm } from './storm.ts';
 
@@ -103,6 +107,7 @@ async function main(words: string[]): Promise<number> {
     return made;
   }
   const end = async () => {
+    await clusters.stop();
     await (await lab?.catch(() => null))?.down();
     stopWatching();
     if (!command.profile) await rm(folder, { recursive: true, force: true });
@@ -112,17 +117,29 @@ async function main(words: string[]): Promise<number> {
   };
   process.once('SIGINT', interrupted);
   process.once('SIGTERM', interrupted);
+  const clusters = createClusters({
+    share: command.short,
+    async start(wish) {
+      const lab = await context.lab();
+      const [host] = lab.hosts;
+      if (!host) throw new Error('no host');
+      return startCluster({ ...wish, lab, host, folder });
+    },
+  });
   const context: Context = {
     lab: () => (lab ??= start()),
+    clusters,
     folder,
     short: command.short,
     rounds: command.rounds ?? (command.short ? 1 : 5),
     profile: command.profile,
     only: command.only,
-    build: command.build,
     log,
   };
   try {
+    await buildPrograms();
+    if (command.build) await buildServer();
+    else log('The server is measured as it was built last.');
     for (const name of new Set(command.names)) {
       log(`\n${name}: load ${loadavg()[0]?.toFixed(1)}`);
       const section = await BENCHES[name]?.run(context);

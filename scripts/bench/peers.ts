@@ -3,13 +3,13 @@ import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import net from 'node:net';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { freePort, type RedisServer } from '../lab/redis.ts';
 import { waitFor } from '../lab/wait.ts';
 import type { Candidate } from './candidate.ts';
 import { askChild, childrenOf, cpuMs, endChild, hasEnded, startChild } from './child.ts';
 import { now } from './clock.ts';
 import { gethLine } from './lines.ts';
+import { programPath } from './programs.ts';
 
 /** Where Debian puts servers. */
 const NGINX = '/usr/sbin/nginx';
@@ -38,8 +38,7 @@ export async function startNodePeer(
   kind: NodePeerKind,
   options: { redis?: RedisServer; burst: number; execArgv?: readonly string[] },
 ): Promise<Candidate & { child: ChildProcess; port: number }> {
-  const main = fileURLToPath(new URL('./peer-server.ts', import.meta.url));
-  const words = [...(options.execArgv ?? []), '--import=tsx', main, kind, options.redis?.url ?? ''];
+  const words = [...(options.execArgv ?? []), programPath('peer-server'), kind, options.redis?.url ?? ''];
   const child = startChild(process.execPath, words, {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     env: { PATH: process.env.PATH ?? '', NODE_ENV: 'production' },

@@ -1,6 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { fileURLToPath } from 'node:url';
 import { WebSocket } from 'ws';
 import { createJwts } from '../../server/rooms/tokens/jwt.ts';
 import type { RedisServer } from '../lab/redis.ts';
@@ -8,6 +7,7 @@ import type { Candidate } from './candidate.ts';
 import { askChild, cpuMs, endChild, startChild } from './child.ts';
 import { now } from './clock.ts';
 import { gethLine, MARK } from './lines.ts';
+import { programPath } from './programs.ts';
 import { type ServerProcess, startServer } from './server.ts';
 
 /** Messages of a burst that may be on their way at one time: their publisher is a member, and counts what comes back. */
@@ -110,8 +110,7 @@ export async function startNexus(options: {
 
 /** The loop of room-peer.ts in a process of its own. */
 export async function startWsLoop(name: string, burst: number): Promise<Candidate> {
-  const main = fileURLToPath(new URL('./room-peer.ts', import.meta.url));
-  const child: ChildProcess = startChild(process.execPath, ['--import=tsx', main], {
+  const child: ChildProcess = startChild(process.execPath, [programPath('room-peer')], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     env: { PATH: process.env.PATH ?? '', NODE_ENV: 'production' },
   });

@@ -5,7 +5,6 @@ import type { Bound, Context, Section } from './context.ts';
 import { type Missing, startNchan } from './peers.ts';
 import { number } from './report.ts';
 import { startNexus, startWsLoop } from './room-candidates.ts';
-import { buildServer } from './server.ts';
 import { type Sink, startSink } from './sink-process.ts';
 
 const TIMEOUT_MS = 120_000;
@@ -77,7 +76,6 @@ export async function rooms(context: Context): Promise<Section> {
   }
 
   try {
-    await buildServer(context);
     const redis = await startRedis();
     ends.push(redis.stop);
     await add(() => startNexus({ name: NAMES.own, redis, folder, profile: context.profile, burst }));

@@ -3,18 +3,16 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { BUILT_SERVER } from '../built-server.ts';
 import type { LabHost } from '../lab/host.ts';
 import type { Lab } from '../lab/lab.ts';
 import { type RedisServer, startRedis } from '../lab/redis.ts';
-import { run, tail } from '../lab/run.ts';
+import { tail } from '../lab/run.ts';
 import { waitFor } from '../lab/wait.ts';
 import { askChild, endChild, hasEnded, startChild } from './child.ts';
-import type { Context } from './context.ts';
 
 /** Opens /metrics of a cluster's servers. */
 export const METRICS_TOKEN = 'the metrics token of the benches';
-
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 export interface MemoryUse {
   kind: 'memory';
@@ -28,6 +26,7 @@ export interface MemoryUse {
 export interface ServerProcess {
   readonly pid: number;
   readonly port: number;
+  isRunning(): boolean;
   /** Memory after a garbage collection. */
   memory(): Promise<MemoryUse>;
   stop(): Promise<void>;
@@ -51,12 +50,6 @@ export interface ClusterOptions {
   profile: boolean;
 }
 
-/** Compiles what has changed since, as `npm run build` does. */
-export async function buildServer({ build, log }: Pick<Context, 'build' | 'log'>): Promise<void> {
-  if (!build) return log('The server is measured as it was built last.');
-  await run(join(ROOT, 'node_modules/.bin/tsc'), ['-b', join(ROOT, 'server')], { timeoutMs: 120_000 });
-}
-
 /** Starts one built server with these settings, and waits until it is ready. */
 export async function startServer(
   name: string,
@@ -68,9 +61,9 @@ export async function startServer(
   const output = openSync(log, 'a');
   const probe = fileURLToPath(new URL('./memory-probe.mjs', import.meta.url));
   const profiling = profile ? ['--cpu-prof', `--cpu-prof-dir=${folder}`] : [];
-  const words = [...profiling, '--expose-gc', `--import=${probe}`, 'dist/server/main.js'];
+  const words = [...profiling, '--expose-gc', `--import=${probe}`, BUILT_SERVER.main];
   const child: ChildProcess = startChild(process.execPath, words, {
-    cwd: ROOT,
+    cwd: BUILT_SERVER.cwd,
     stdio: ['ignore', output, output, 'ipc'],
     env: { PATH: process.env.PATH ?? '', ...env },
   });
@@ -87,6 +80,7 @@ export async function startServer(
   return {
     pid: child.pid ?? 0,
     port,
+    isRunning: () => !hasEnded(child),
     memory: () => askChild<MemoryUse>(child, { do: 'memory' }, 'memory', 10_000),
     stop: () => endChild(child, 12_000),
   };
@@ -97,7 +91,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const redis = await startRedis();
   const servers: ServerProcess[] = [];
   const stop = async () => {
-    for (let server = servers.pop(); server; server = servers.pop()) await server.stop();
+    await Promise.all(servers.map((server) => server.stop()));
     await redis.stop();
   };
   const env = {

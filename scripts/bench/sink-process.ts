@@ -1,5 +1,5 @@
-import { fileURLToPath } from 'node:url';
 import { askChild, endChild, startChild } from './child.ts';
+import { programPath } from './programs.ts';
 import type { SinkAnswer, SinkOptions, SinkRequest } from './sink-types.ts';
 
 type Answer<K extends SinkAnswer['kind']> = Extract<SinkAnswer, { kind: K }>;
@@ -22,8 +22,7 @@ export interface Sink {
 
 /** Starts a sink and waits until it is connected. */
 export async function startSink(options: SinkOptions): Promise<Sink> {
-  const main = fileURLToPath(new URL('./sink.ts', import.meta.url));
-  const child = startChild(process.execPath, ['--import=tsx', main, JSON.stringify(options)], {
+  const child = startChild(process.execPath, [programPath('sink'), JSON.stringify(options)], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
   const ask = <K extends SinkAnswer['kind']>(

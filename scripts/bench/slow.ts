@@ -3,7 +3,7 @@ import { median, percentile } from './clock.ts';
 import type { Context, Section } from './context.ts';
 import { gethLine } from './lines.ts';
 import { number } from './report.ts';
-import { buildServer, type MemoryUse, startCluster } from './server.ts';
+import type { MemoryUse } from './server.ts';
 import { startSink } from './sink-process.ts';
 
 const UNIT = 'execution';
@@ -16,16 +16,15 @@ const inUse = (memory: MemoryUse) => memory.heapUsed + memory.external;
 
 /** One viewer among many that does not read: what it costs the server, and what the others notice. */
 export async function slow(context: Context): Promise<Section> {
-  const { folder, short } = context;
+  const { short } = context;
   const sockets = short ? 4 : 100;
   const count = short ? 200 : 7500;
   const ends: (() => Promise<unknown>)[] = [];
   try {
-    await buildServer(context);
     const lab = await context.lab();
     const [host] = lab.hosts;
     if (!host) throw new Error('no host');
-    const cluster = await startCluster({ lab, host, instances: 1, folder, profile: false });
+    const cluster = await context.clusters.take({ instances: 1, profile: false });
     ends.push(cluster.stop);
     const [server] = cluster.servers;
     if (!server) throw new Error('no server');

@@ -1,8 +1,8 @@
-import { fileURLToPath } from 'node:url';
 import { askChild, endChild, startChild } from './child.ts';
 import type { Context, Section } from './context.ts';
+import { programPath } from './programs.ts';
 import { number } from './report.ts';
-import { buildServer, METRICS_TOKEN, startCluster } from './server.ts';
+import { METRICS_TOKEN } from './server.ts';
 import type { StormAnswer, StormOptions } from './storm-clients.ts';
 
 const UNIT = 'execution';
@@ -26,17 +26,16 @@ async function scrape(port: number): Promise<(name: string) => number> {
 
 /** Thousands of viewers of one session lose their instance and come back to the other one, all at the same moment. */
 export async function storm(context: Context): Promise<Section> {
-  const { folder, short } = context;
+  const { short } = context;
   const sockets = short ? 20 : 5000;
   const ends: (() => Promise<unknown>)[] = [];
   type Answer<K extends StormAnswer['kind']> = Extract<StormAnswer, { kind: K }>;
   try {
-    await buildServer(context);
     const lab = await context.lab();
     const [host] = lab.hosts;
     if (!host) throw new Error('no host');
     await host.log(UNIT, ['the line that everybody comes back with']);
-    const cluster = await startCluster({ lab, host, instances: 2, folder, profile: context.profile });
+    const cluster = await context.clusters.take({ instances: 2, profile: context.profile });
     ends.push(cluster.stop);
     const [first, second] = cluster.servers;
     if (!first || !second) throw new Error('no servers');
@@ -46,8 +45,7 @@ export async function storm(context: Context): Promise<Section> {
       token: await cluster.login(),
       unit: UNIT,
     };
-    const main = fileURLToPath(new URL('./storm-clients.ts', import.meta.url));
-    const child = startChild(process.execPath, ['--import=tsx', main, JSON.stringify(options)], {
+    const child = startChild(process.execPath, [programPath('storm-clients'), JSON.stringify(options)], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
     ends.push(() => endChild(child));

@@ -1,4 +1,5 @@
 import { readdirSync, readlinkSync } from 'node:fs';
+import { waitFor } from '../lab/wait.ts';
 import type { Instance } from './instance.ts';
 import type { Rig } from './rig.ts';
 
@@ -32,7 +33,9 @@ function descriptors(pid: number): string[] {
   }
 }
 
-const metric = (name: string) => async (instance: Instance) => (await instance.metric(name)) ?? 0;
+/** An instance that does not answer in time has not none of it. */
+const metric = (name: string) => (instance: Instance) =>
+  waitFor(`${instance.name} to tell ${name}`, async () => (await instance.metric(name)) ?? undefined);
 
 const OF_INSTANCES: readonly Row<Instance>[] = [
   { name: 'fds', slack: 10, read: ({ pid }) => descriptors(pid).length },

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { BUILT_SERVER } from '../built-server.ts';
 import { tail } from '../lab/run.ts';
 import { waitFor } from '../lab/wait.ts';
 
@@ -21,7 +21,7 @@ export interface InstanceOptions {
   uid?: number;
 }
 
-/** One real server process. */
+/** One real server process, as it is built. */
 export interface Instance {
   readonly name: string;
   readonly pid: number;
@@ -34,7 +34,7 @@ export interface Instance {
   kill(): Promise<void>;
   /** SIGTERM. @returns exit code and how long it took in ms; SIGKILL where it takes too long (code null) */
   terminate(): Promise<{ code: number | null; ms: number }>;
-  /** A value of /metrics; null where it does not answer in time. */
+  /** A value of /metrics, 0 where there is none of that name; null where it does not answer in time. */
   metric(name: string): Promise<number | null>;
   /** Resident memory in bytes; 0 where it does not run. */
   rss(): number;
@@ -84,10 +84,9 @@ export function createInstance(options: InstanceOptions): Instance {
               '--ambient-caps=+dac_read_search',
             ];
       const wrapper = ['setpriv', ...identity, '--pdeathsig', 'KILL', process.execPath];
-      const main = ['--import=tsx', 'server/main.ts'];
-      const [program = '', ...args] = [...wrapper, ...main];
+      const [program = '', ...args] = [...wrapper, BUILT_SERVER.main];
       child = spawn(program, args, {
-        cwd: fileURLToPath(new URL('../..', import.meta.url)),
+        cwd: BUILT_SERVER.cwd,
         stdio: ['ignore', output, output],
         env: { PATH: process.env.PATH ?? '', ...env },
       });
@@ -131,7 +130,7 @@ export function createInstance(options: InstanceOptions): Instance {
         const line = text
           .split('\n')
           .find((one) => one.startsWith(`${metric} `) || one.startsWith(`${metric}{`));
-        return line === undefined ? null : Number(line.slice(line.lastIndexOf(' ') + 1));
+        return line === undefined ? 0 : Number(line.slice(line.lastIndexOf(' ') + 1));
       } catch {
         return null;
       }

@@ -1,9 +1,12 @@
+import { buildServer } from '../built-server.ts';
 import { createLab } from '../lab/lab.ts';
 import { watchOver } from '../lab/watchdog.ts';
+import { createRandom } from './random.ts';
 import { report } from './report.ts';
+import { createRigs } from './rigs.ts';
 import { type Outcome, runScenario } from './run.ts';
 import type { Size } from './scenario.ts';
-import { SCENARIOS } from './scenarios/index.ts';
+import { inRigOrder, SCENARIOS } from './scenarios/index.ts';
 
 const USAGE = `Breaks a cluster of three real servers on purpose and compares what every viewer saw with the journal.
 
@@ -54,6 +57,7 @@ async function main(words: string[]): Promise<number> {
     return words.length === 0 ? 0 : 2;
   }
   const log = (line: string) => console.log(line);
+  await buildServer();
   const lab = await createLab({ hosts: 1, background: false, owned: true, log });
   const stopWatching = watchOver(lab.slot);
   const interrupted = () => {
@@ -62,22 +66,24 @@ async function main(words: string[]): Promise<number> {
   process.once('SIGINT', interrupted);
   process.once('SIGTERM', interrupted);
   const outcomes: Outcome[] = [];
+  const hosts = {
+    hosts: lab.hosts,
+    subnet: lab.subnet,
+    username: 'ethnode',
+    password: lab.passwords.ethnode,
+  };
+  const rigs = createRigs({ lab: hosts, random: createRandom(command.seed), share: command.short });
   try {
-    for (const scenario of chosen) {
+    for (const scenario of command.short ? inRigOrder(chosen) : chosen) {
       const size = { ...(command.short ? scenario.short : scenario.full), ...command.size };
-      const hosts = {
-        hosts: lab.hosts,
-        subnet: lab.subnet,
-        username: 'ethnode',
-        password: lab.passwords.ethnode,
-      };
-      const options = { scenario, size, seed: command.seed, long: !command.short, lab: hosts, log };
+      const options = { scenario, size, seed: command.seed, long: !command.short, lab: hosts, rigs, log };
       const logsTo = command.logsTo === null ? {} : { logsTo: command.logsTo };
       outcomes.push(await runScenario({ ...options, ...logsTo }));
       const violations = outcomes.at(-1)?.violations ?? [];
       for (const violation of violations) log(`  VIOLATION: ${violation}`);
     }
   } finally {
+    await rigs.stop();
     await lab.down();
     stopWatching();
   }

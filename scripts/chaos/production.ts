@@ -1,6 +1,12 @@
 import type { LabHost } from '../lab/host.ts';
 import { UNITS } from '../lab/image.ts';
 
+/** The units that a lab's hosts have, and names of such as live for one production only. */
+export const ALL_UNITS: readonly string[] = [
+  ...UNITS.map(({ name }) => name),
+  ...Array.from({ length: 9 }, (_, n) => `chaos-unit-${n + 1}`),
+];
+
 export interface ProductionOptions {
   host: LabHost;
   unit: string;

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chown, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LabHost } from '../lab/host.ts';
@@ -7,6 +7,7 @@ import { type RedisServer, type Sentinels, startRedis, startSentinels } from '..
 import { waitFor } from '../lab/wait.ts';
 import { createHostPath, type HostPath } from './host-path.ts';
 import { createInstance, type Instance } from './instance.ts';
+import { ALL_UNITS } from './production.ts';
 import type { Random } from './random.ts';
 import { createRelay, type Relay } from './relay.ts';
 
@@ -24,8 +25,6 @@ export interface RigOptions {
   instances?: number;
   /** A primary with a replica and three sentinels instead of one Redis. */
   sentinels?: boolean;
-  /** Arguments of the one redis-server, e.g. to let it keep its data. */
-  redisArgs?: readonly string[];
   /** Puts a relay of ours between each instance and Redis. */
   redisRelays?: boolean;
   /** Puts a relay between the viewers and each instance. */
@@ -34,9 +33,15 @@ export interface RigOptions {
   sshRelay?: boolean;
   /** Gives each instance a way of its own to the first host; it runs as a user of its own for that. */
   hostPaths?: boolean;
-  /** Further settings of the instances. */
-  env?: Record<string, string>;
 }
+
+/** What most scenarios need. */
+export const PLAIN: RigOptions = {};
+/** For faults of the network that bytes survive. */
+export const RELAYED: RigOptions = { redisRelays: true, viewerRelays: true, sshRelay: true };
+
+/** The one redis-server keeps its data, as far as a crash lets it. */
+const REDIS_ARGS = ['--appendonly', 'yes', '--appendfsync', 'everysec'];
 
 /** Three servers, a Redis and hosts: everything real, everything ours to break. */
 export interface Rig {
@@ -56,14 +61,20 @@ export interface Rig {
   login(host?: LabHost): Promise<string>;
   /** The instances that read a journal for the cluster now. */
   owners(): Promise<Instance[]>;
-  /** Waits until exactly one instance does. */
-  owner(): Promise<Instance>;
+  /** Waits until exactly one instance does, and is not the one named; an instance that does not answer in time proves nothing. */
+  owner(options?: { otherThan?: Instance; timeoutMs?: number }): Promise<Instance>;
   /** Keys that would stay for ever. */
   lastingKeys(): Promise<string[]>;
   /** Ends and removes everything; repeated calls share one promise. */
   stop(): Promise<void>;
 }
 
+/** Lua: the names of all keys without an end. */
+const LASTING_KEYS = `local lasting = {}
+for _, name in ipairs(redis.call('keys', '*')) do
+  if redis.call('ttl', name) == -1 then lasting[#lasting + 1] = name end
+end
+return lasting`;
 /** User ids for `hostPaths`: far above those that a system gives out. */
 const FIRST_UID = 61_001;
 
@@ -97,8 +108,7 @@ async function build(
 
   const sentinels = options.sentinels ? await startSentinels({ downAfterMs: 2000 }) : null;
   if (sentinels) ends.push(sentinels.stop);
-  const redis =
-    sentinels?.servers[0] ?? (await startRedis(options.redisArgs ? { args: options.redisArgs } : {}));
+  const redis = sentinels?.servers[0] ?? (await startRedis({ args: REDIS_ARGS }));
   if (!sentinels) ends.push(redis.stop);
 
   async function relays(wanted: boolean | undefined, target: (n: number) => { host: string; port: number }) {
@@ -128,9 +138,6 @@ async function build(
       const path = await createHostPath({ uid: FIRST_UID + n, index: n, network: firstHost.network });
       ends.push(path.remove);
       hostPaths.push(path);
-      // What it caches goes with the rig.
-      await mkdir(join(folder, `tmp${n + 1}`));
-      await chown(join(folder, `tmp${n + 1}`), FIRST_UID + n, FIRST_UID + n);
     }
     const instance = createInstance({
       name: `instance${n + 1}`,
@@ -144,9 +151,8 @@ async function build(
         SESSION_SECRET: secret,
         METRICS_TOKEN: token,
         SSH_ALLOWED_HOSTS: `${lab.subnet},127.0.0.0/8`,
+        ALLOWED_UNITS: ALL_UNITS.join(','),
         LOG_LEVEL: 'debug',
-        ...(options.hostPaths ? { TMPDIR: join(folder, `tmp${n + 1}`) } : {}),
-        ...options.env,
       },
     });
     ends.push(() => instance.kill());
@@ -194,21 +200,20 @@ async function build(
       return (JSON.parse(text) as { token: string }).token;
     },
     owners,
-    owner: () =>
+    owner: ({ otherThan, timeoutMs = 30_000 } = {}) =>
       waitFor(
-        'one instance to own the stream',
+        otherThan
+          ? `another instance than ${otherThan.name} to own the stream`
+          : 'one instance to own the stream',
         async () => {
           const found = await owners();
-          return found.length === 1 ? found[0] : undefined;
+          return found.length === 1 && found[0] !== otherThan ? found[0] : undefined;
         },
-        { timeoutMs: 30_000 },
+        { timeoutMs },
       ),
     async lastingKeys() {
       const server = (await sentinels?.primary()) ?? redis;
-      const names = (await server.cli('--scan')).split('\n').filter(Boolean);
-      const lasting: string[] = [];
-      for (const name of names) if ((await server.cli('ttl', name)) === '-1') lasting.push(name);
-      return lasting.sort();
+      return (await server.cli('eval', LASTING_KEYS, '0')).split('\n').filter(Boolean).sort();
     },
     stop,
   };

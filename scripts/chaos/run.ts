@@ -1,14 +1,16 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type JournalRecord, messageOf } from '../lab/journal.ts';
+import type { LabHost } from '../lab/host.ts';
+import type { JournalRecord } from '../lab/journal.ts';
 import { waitFor } from '../lab/wait.ts';
 import { addVerdicts, checkHistory, percentile, type Verdict } from './checker.ts';
 import { type Counters, describeCounters, leftBehind, takeCounters } from './counters.ts';
 import { createLines, type Lines } from './lines.ts';
 import { createProduction, type Production } from './production.ts';
 import { createRandom } from './random.ts';
-import { createRig, type Hosts, type Rig } from './rig.ts';
+import { type Hosts, PLAIN, type Rig } from './rig.ts';
+import type { Rigs } from './rigs.ts';
 import { calm, type Scenario, type Size, type Stage } from './scenario.ts';
 import { createAudience, createViewer, describeErrors } from './viewers.ts';
 
@@ -18,6 +20,8 @@ export interface RunOptions {
   seed: number;
   long: boolean;
   lab: Hosts;
+  /** Where its rig comes from, and goes to. */
+  rigs: Rigs;
   /** Folder that gets the servers' logs where something was wrong. */
   logsTo?: string;
   log(line: string): void;
@@ -48,9 +52,9 @@ const GROWN_MIB = 96;
 /** Keys that are meant to last: pinned host keys. */
 const MAY_LAST = /^tailwire:host-key:/;
 
-/** Runs one scenario from start to end on a rig of its own. @throws Error where the rig itself fails */
+/** Runs one scenario from start to end. @throws Error where the rig itself fails */
 export async function runScenario(options: RunOptions): Promise<Outcome> {
-  const { scenario, size, lab, log } = options;
+  const { scenario, size, lab, rigs, log } = options;
   const random = createRandom(options.seed);
   const units = scenario.units ?? ['execution'];
   const [host] = lab.hosts;
@@ -66,7 +70,12 @@ export async function runScenario(options: RunOptions): Promise<Outcome> {
   const linesOf = (unit: string) => lines.get(unit) ?? createLines();
 
   log(`${scenario.name}: ${scenario.title}`);
-  const rig = await createRig(lab, random, scenario.rig);
+  const since = new Map(
+    await Promise.all(units.map(async (unit) => [unit, await fromNewest(host, unit)] as const)),
+  );
+  const rig = await rigs.take(scenario.rig ?? PLAIN);
+  const logs = rig.instances.map(({ logFile }) => ({ logFile, from: statSync(logFile).size }));
+  let isSound = false;
   try {
     const token = await rig.login();
     const makeViewer: Stage['makeViewer'] = (home, unit = units[0] ?? '') =>
@@ -83,7 +92,7 @@ export async function runScenario(options: RunOptions): Promise<Outcome> {
       violation: (text) => void violations.push(text),
       async remember() {
         for (const unit of units)
-          for (const record of await host.journal(unit)) remembered.get(unit)?.push(record);
+          for (const record of await host.journal(unit, since.get(unit))) remembered.get(unit)?.push(record);
       },
       makeViewer,
     };
@@ -95,7 +104,7 @@ export async function runScenario(options: RunOptions): Promise<Outcome> {
       productions.push(await createProduction({ host, unit, rate, prefix: run, ...size }));
     }
     await scenario.prepare?.(stage);
-    const before = scenario.counters ? await takeCounters(rig) : null;
+    const before = scenario.counters ? await countBefore(lab, rig) : null;
     const count = rig.instances.length;
     const viewers = Array.from({ length: size.viewers }, (_, n) =>
       makeViewer(n % count, units[Math.floor(n / count) % units.length]),
@@ -127,10 +136,8 @@ export async function runScenario(options: RunOptions): Promise<Outcome> {
       await waitFor('the last line', () => waiting().length === 0, { timeoutMs: DRAIN_MS }).catch(() =>
         violations.push(`${waiting().length} viewers of ${unit} never got its last line`),
       );
-      const first = journal.findIndex((record) => messageOf(record) === `${run}begins`);
-      const { truth, wrongTexts } = known.compare(journal.slice(Math.max(0, first)), (message) =>
-        /seq=1\b/.test(message),
-      );
+      const isFirst = (message: string) => message.startsWith(run) && /seq=1\b/.test(message);
+      const { truth, wrongTexts } = known.compare(journal, isFirst);
       total += truth.length;
       if (wrongTexts + known.altered > 0)
         violations.push(`${wrongTexts + known.altered} lines with another text`);
@@ -153,7 +160,7 @@ export async function runScenario(options: RunOptions): Promise<Outcome> {
     );
     if (kinds.size > 0)
       notes.push(`faults: ${[...kinds].map(([kind, times]) => `${kind} ${times}`).join(', ')}`);
-    notes.push(`ownerships ${ownerships(rig)}`);
+    notes.push(`ownerships ${ownerships(logs)}`);
     const errors = describeErrors(audience.viewers);
     if (errors) notes.push(`errors seen: ${errors}`);
 
@@ -169,6 +176,7 @@ export async function runScenario(options: RunOptions): Promise<Outcome> {
     const lasting = (await rig.lastingKeys()).filter((key) => !MAY_LAST.test(key));
     if (lasting.length > 0) violations.push(`keys without an end: ${lasting.join(' ')}`);
 
+    isSound = violations.length === 0;
     return {
       scenario,
       size: { ...size, repeats: done.turns },
@@ -192,14 +200,24 @@ export async function runScenario(options: RunOptions): Promise<Outcome> {
     }
     audience.leave();
     for (const production of productions) await production.stop().catch(() => {});
-    await rig.stop();
+    await rigs.giveBack(rig, { isSound });
   }
+}
+
+/**
+ * The part of a unit's journal that viewers from now on can see: one that comes to a stream which runs may be given the
+ * newest line so far before it knows of later ones.
+ * @returns arguments of journalctl
+ */
+async function fromNewest(host: LabHost, unit: string): Promise<string[]> {
+  const [newest] = await host.journal(unit, ['--lines=1']);
+  return newest ? [`--since=@${Number(newest.__REALTIME_TIMESTAMP) / 1e6}`] : [];
 }
 
 /** Waits until nothing runs on the hosts any more, nor begins again within a second. */
 async function quiet(lab: Hosts, notes: string[], violations: string[]): Promise<void> {
   const left = performance.now();
-  const running = () => lab.hosts.reduce((sum, host) => sum + host.countProcesses(/journalctl/), 0);
+  const running = () => followers(lab);
   let since: number | null = null;
   const probe = () => {
     since = running() > 0 ? null : (since ?? performance.now());
@@ -210,6 +228,17 @@ async function quiet(lab: Hosts, notes: string[], violations: string[]): Promise
     () => violations.push(`${running()} journalctl still run 30 s after the last viewer has left`),
   );
 }
+
+/** Counts once nothing runs on the hosts any more of what an earlier rig began. */
+async function countBefore(lab: Hosts, rig: Rig): Promise<Counters> {
+  await waitFor('no journalctl on the hosts', () => followers(lab) === 0, {
+    timeoutMs: LEAVE_MS,
+    everyMs: 100,
+  });
+  return takeCounters(rig);
+}
+
+const followers = (lab: Hosts) => lab.hosts.reduce((sum, host) => sum + host.countProcesses(/journalctl/), 0);
 
 /** Waits until nothing is left of what the viewers and the faults brought along. */
 async function settled(
@@ -232,9 +261,9 @@ async function settled(
 }
 
 /** How often an instance became the owner of a stream, by the instances' own logs. */
-function ownerships(rig: Rig): number {
-  const logs = rig.instances.map(({ logFile }) => readFileSync(logFile, 'utf8'));
-  return logs.join('').split('stream is owned here').length - 1;
+function ownerships(logs: readonly { logFile: string; from: number }[]): number {
+  const texts = logs.map(({ logFile, from }) => readFileSync(logFile).subarray(from).toString());
+  return texts.join('').split('stream is owned here').length - 1;
 }
 
 /** Runs the faults. @returns how many there were, and what ended them early */

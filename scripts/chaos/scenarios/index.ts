@@ -1,3 +1,4 @@
+import { PLAIN } from '../rig.ts';
 import type { Scenario } from '../scenario.ts';
 import { ownerLeft } from './owner-left.ts';
 import { r1Kill } from './r1-kill.ts';
@@ -39,3 +40,10 @@ export const SCENARIOS: readonly Scenario[] = [
   ownerLeft,
   soak,
 ];
+
+/** Scenarios so that those which can share a rig follow each other. */
+export function inRigOrder(scenarios: readonly Scenario[]): Scenario[] {
+  const kindOf = ({ rig = PLAIN }: Scenario) => rig;
+  const kinds = [...new Set(scenarios.map(kindOf))];
+  return kinds.flatMap((kind) => scenarios.filter((scenario) => kindOf(scenario) === kind));
+}

@@ -1,4 +1,3 @@
-import { waitFor } from '../../lab/wait.ts';
 import { anyMoment, calm, RECOVERY_MS, type Scenario } from '../scenario.ts';
 
 /** An owner whose viewers have all gone elsewhere gives the stream up by itself; nobody may notice. */
@@ -18,10 +17,7 @@ export const ownerLeft: Scenario = {
     const witnesses = audience.viewers.filter((viewer) => viewer.at !== index);
     for (const viewer of audience.viewers) if (viewer.at === index) viewer.move({ to: index + 1 });
     const mark = audience.mark();
-    await waitFor('another owner', async () => !(await rig.owners()).includes(owner), {
-      timeoutMs: RECOVERY_MS,
-      everyMs: 50,
-    });
+    await rig.owner({ otherThan: owner, timeoutMs: RECOVERY_MS });
     await mark.passed({ timeoutMs: RECOVERY_MS });
     await rig.owner();
     stage.tookOver(witnesses.map((viewer) => viewer.longestPause));

@@ -1,4 +1,5 @@
 import type { Relay } from '../relay.ts';
+import { RELAYED } from '../rig.ts';
 import { calm, type Scenario, wait } from '../scenario.ts';
 
 /** 200 ms give or take 100 for there and back. */
@@ -13,7 +14,7 @@ export const r13BadNetwork: Scenario = {
   rule: 'R13',
   promises: ['LOG-2'],
   title: '200 ms (±100) on the ways to Redis, the host and the viewers, with short silences',
-  rig: { redisRelays: true, viewerRelays: true, sshRelay: true },
+  rig: RELAYED,
   full: { repeats: 20, rate: 300, viewers: 60 },
   short: { repeats: 4, rate: 150, viewers: 12 },
   async fault(stage, turn) {

@@ -1,3 +1,4 @@
+import { RELAYED } from '../rig.ts';
 import { anyMoment, calm, othersThan, RECOVERY_MS, type Scenario, wait } from '../scenario.ts';
 
 /** The owner reads on but cannot append: another one must take over, and its viewers get all when Redis is back. */
@@ -6,7 +7,7 @@ export const r4RedisCut: Scenario = {
   rule: 'R4',
   promises: ['LOG-2'],
   title: 'the owner is cut from Redis only (silence and resets in turn)',
-  rig: { redisRelays: true },
+  rig: RELAYED,
   full: { repeats: 20, rate: 500, viewers: 100 },
   short: { repeats: 2, rate: 200, viewers: 12 },
   limits: { p99: 8000 },

@@ -1,4 +1,3 @@
-import { waitFor } from '../../lab/wait.ts';
 import { anyMoment, calm, RECOVERY_MS, type Scenario } from '../scenario.ts';
 
 /** No packet passes between the owner and the host any more; it must notice and leave the stream to the others. */
@@ -20,10 +19,7 @@ export const r5HostCut: Scenario = {
     await path?.cut();
     try {
       const mark = audience.mark();
-      await waitFor('another owner', async () => !(await rig.owners()).includes(owner), {
-        timeoutMs: RECOVERY_MS,
-        everyMs: 50,
-      });
+      await rig.owner({ otherThan: owner, timeoutMs: RECOVERY_MS });
       // Its own viewers are served from the stream, which another instance feeds.
       await mark.passed({ timeoutMs: RECOVERY_MS });
       stage.tookOver(audience.viewers.map((viewer) => viewer.longestPause));

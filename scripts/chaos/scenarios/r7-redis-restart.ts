@@ -10,7 +10,6 @@ export const r7RedisRestart: Scenario = {
   rule: 'R7',
   promises: ['LOG-2'],
   title: 'Redis is killed for 2 s (data kept, data lost, in turn) or frozen for 10 s',
-  rig: { redisArgs: ['--appendonly', 'yes', '--appendfsync', 'everysec'] },
   full: { repeats: 21, rate: 500, viewers: 100 },
   short: { repeats: 3, rate: 200, viewers: 12 },
   limits: { p99: 5000 },
