@@ -171,6 +171,12 @@ describe('sessions of a real host in hostile hands', () => {
       '~root',
       '../../etc/passwd',
     ];
+    // In front of journalctl stands a script that writes down how it is called.
+    const script =
+      '#!/bin/sh\nprintf \'%s\\0\' "journalctl $*" >> /tmp/asked\nexec /usr/bin/journalctl "$@"\n';
+    const put =
+      'cat > /usr/local/bin/journalctl && chmod 755 /usr/local/bin/journalctl && umask 0 && : > /tmp/asked';
+    await host.exec(['/bin/sh', '-c', put], { input: script });
     const seen = new Set<string>();
     const watching = setInterval(() => {
       for (const { command } of host.processes(/journalctl|systemctl|touch/)) seen.add(command);
@@ -180,20 +186,27 @@ describe('sessions of a real host in hostile hands', () => {
         event,
         payload,
       );
-    for (const text of hostile) {
-      await ask('subscribe_logs', { service: text });
-      await ask('log_history', { service: `execution${text}` });
-      await ask('log_history', { service: 'execution', since: text, until: text });
-      await ask('log_history', { service: 'execution', before: text, after: text });
-      await ask('log_history', { service: 'execution', grep: text, level: text });
-      await ask('log_history', { service: 'execution', grep: text, limit: 1 });
-      const query = new URLSearchParams({ grep: text });
-      const headers = { authorization: `Bearer ${token}` };
-      await (await fetch(`${servers[0].url}/api/logs/execution?${query}`, { headers })).text();
+    try {
+      for (const text of hostile) {
+        await ask('subscribe_logs', { service: text });
+        await ask('log_history', { service: `execution${text}` });
+        await ask('log_history', { service: 'execution', since: text, until: text });
+        await ask('log_history', { service: 'execution', before: text, after: text });
+        await ask('log_history', { service: 'execution', grep: text, level: text });
+        await ask('log_history', { service: 'execution', grep: text, limit: 1 });
+        const query = new URLSearchParams({ grep: text });
+        const headers = { authorization: `Bearer ${token}` };
+        await (await fetch(`${servers[0].url}/api/logs/execution?${query}`, { headers })).text();
+      }
+      const { stdout } = await host.exec(['cat', '/tmp/asked']);
+      const asked = stdout.split('\0').filter(Boolean);
+      assert.ok(asked.length > hostile.length, `${asked.length} calls`);
+      for (const command of asked) seen.add(command);
+    } finally {
+      clearInterval(watching);
+      socket.disconnect();
+      await host.exec(['rm', '-f', '/usr/local/bin/journalctl', '/tmp/asked']);
     }
-    clearInterval(watching);
-    socket.disconnect();
-    assert.ok(seen.size > 0);
     const template =
       /^journalctl --no-pager --output=export --output-fields=[A-Z_,]+ --unit=execution\.service(?: --(?:follow|no-tail|reverse|lines=\d+|since=@[\d.]+|until=@[\d.]+|cursor=[A-Za-z0-9=;:._-]+))*$/;
     const others = [...seen].filter(

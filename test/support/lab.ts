@@ -19,12 +19,14 @@ export interface TestLab {
   readonly hosts: readonly [TestHost, ...TestHost[]];
   /** CIDR of all hosts, for the allow-list of a gateway under test. */
   readonly subnet: string;
-  /** Undoes what a test may have left: cut wires, background lines, stopped, masked or failed units. The hosts stay up for the next file. */
+  /** Undoes what a test may have left: cut wires, background lines, stopped, masked or failed units. The hosts stay up for the next file, which gets their journals empty. */
   release(): Promise<void>;
 }
 
 /** The first lab of a machine builds its root tree: about a minute on a fast line. */
 export const LAB_TIMEOUT_MS = 10 * 60_000;
+
+const UNITS = ['execution', 'consensus', 'validator'];
 
 /** The lab of this process: hosts are costly enough to be shared by all test files of a run. */
 let shared: Promise<Lab> | undefined;
@@ -36,6 +38,7 @@ let shared: Promise<Lab> | undefined;
  * Call it in a `before` hook with `this.timeout(LAB_TIMEOUT_MS)`, after `requirePart(this, 'lab')`.
  */
 export async function useLab({ hosts = 1 }: { hosts?: number } = {}): Promise<TestLab> {
+  const isFirst = shared === undefined;
   shared ??= start();
   const lab = await shared;
   await lab.grow(hosts);
@@ -43,6 +46,7 @@ export async function useLab({ hosts = 1 }: { hosts?: number } = {}): Promise<Te
   if (!first) throw new Error('A lab has at least one host');
   const given = [first, ...others] as const;
   await Promise.all(given.map(reset));
+  if (!isFirst) await Promise.all(given.map(forget));
   return {
     hosts: [first, ...others],
     subnet: lab.subnet,
@@ -84,8 +88,13 @@ async function reset(host: TestHost): Promise<void> {
   await host.restoreNetwork();
   await host.limitRate(null);
   await host.setBackground(false);
-  const units = ['execution', 'consensus', 'validator'];
-  await host.exec(['systemctl', 'unmask', '--runtime', ...units]);
-  await host.exec(['systemctl', 'reset-failed', ...units], { allowFailure: true });
-  await host.exec(['systemctl', 'start', 'ssh', ...units]);
+  await host.exec(['systemctl', 'unmask', '--runtime', ...UNITS]);
+  await host.exec(['systemctl', 'reset-failed', ...UNITS], { allowFailure: true });
+  await host.exec(['systemctl', 'start', 'ssh', ...UNITS]);
+}
+
+/** A journal as of a host that has just started: a long one makes every look at it long. */
+async function forget(host: TestHost): Promise<void> {
+  await host.vacuum();
+  await host.exec(['systemctl', 'restart', ...UNITS]);
 }
