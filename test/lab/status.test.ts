@@ -199,17 +199,15 @@ describe('status of a real host', function () {
     await until(() => status('rc-local')?.subState === 'dead', 2000);
   });
 
-  for (const user of ['nojournal', 'asksudo'] as const) {
-    it(`[LOG-7] without a right to the journal the poll goes on, at the interval (${user})`, async () => {
-      const { viewer, lists, status, errors } = createViewer(1000, user);
-      feed.subscribe(viewer);
-      await until(() => lists.length > 3, 10_000);
-      await host.stop('consensus');
-      await until(() => status('consensus')?.status === 'inactive', 2000);
-      assert.deepEqual(errors, []);
-      assert.equal(host.countProcesses(/^(sudo|journalctl)\b/), 0);
-    });
-  }
+  it('[LOG-7] without a right to the journal the poll goes on, at the interval (nojournal, asksudo)', async () => {
+    const watching = (['nojournal', 'asksudo'] as const).map((user) => createViewer(1000, user));
+    for (const { viewer } of watching) feed.subscribe(viewer);
+    await until(() => watching.every(({ lists }) => lists.length > 3), 10_000);
+    await host.stop('consensus');
+    await until(() => watching.every(({ status }) => status('consensus')?.status === 'inactive'), 2000);
+    for (const { errors } of watching) assert.deepEqual(errors, []);
+    assert.equal(host.countProcesses(/^(sudo|journalctl)\b/), 0);
+  });
 
   it('[LOG-1] one journalctl for 50 viewers, none after the last has left', async () => {
     const first = await watchQuietly(30_000);
@@ -224,8 +222,8 @@ describe('status of a real host', function () {
     for (const seat of seats) seat.unsubscribe();
     assert.equal(host.countProcesses(FOLLOW), 1);
     await feed.stop();
-    await until(() => host.countProcesses(/journalctl/) === 0, 3000);
-    assert.equal(pool.stats().channels, 0);
+    // The host's process is gone before its channel is closed here.
+    await until(() => host.countProcesses(/journalctl/) === 0 && pool.stats().channels === 0, 3000);
   });
 
   it('[LOG-5] the follow ends 10 s after the last viewer', async () => {
