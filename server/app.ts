@@ -135,7 +135,6 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
   const canary = pubSub && createCanary({ ...pubSub, logger });
   if (canary) lifecycle.add('canary', canary);
   const { io, bus } = createIo({
-    originAllowed: originPolicy,
     origins: config.frontendUrls,
     proxyTrust: trust,
     maxPayloadBytes: config.maxPayloadBytes,
@@ -248,6 +247,7 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
     watch: (token: string, session: Session) => watch.register(token, session),
     io,
     bus,
+    originAllowed: originPolicy,
     authTimeoutMs: config.authTimeoutMs,
     strangers: countStrangers('socketio', UNKNOWN_LIMITS),
     messageRate: config.messageRate,

@@ -5,6 +5,8 @@ import { ERRORS } from '../../shared/errors.ts';
 import { MAX_TOKEN } from '../../shared/events.ts';
 import type { Bus } from '../cluster/bus.ts';
 import { AppError, toAppError } from '../core/errors.ts';
+import type { OriginPolicy } from '../core/origin-policy.ts';
+import { refuseRequest, refuseUpgrade } from '../core/refusal.ts';
 import { sessionTokens } from '../core/session-token.ts';
 import { sleep } from '../core/sleep.ts';
 import { createSlots } from '../core/slots.ts';
@@ -42,6 +44,7 @@ export interface GatewayDeps extends Omit<HandlerDeps, 'adopt' | 'reads'> {
   io: GatewayServer;
   bus: Bus;
   authTimeoutMs: number;
+  originAllowed: OriginPolicy;
   /** Keeps count of connections without a valid token. */
   strangers: Strangers;
   /** Messages a second for one connection. */
@@ -251,6 +254,13 @@ export function createGateway(deps: GatewayDeps): Gateway {
   }
   const unlisten = bus.on('session_end', (end) => endHere(end as SessionEnd));
 
+  /** Asked for every request of a connection, not only for its first [WS-5]. */
+  function isFromHere({ headers }: IncomingMessage): boolean {
+    const isAllowed = deps.originAllowed(headers);
+    if (!isAllowed) deps.onError?.('origin_not_allowed');
+    return isAllowed;
+  }
+
   async function stop(): Promise<void> {
     draining = true;
     const sockets = [...io.of('/').sockets.values()];
@@ -268,8 +278,16 @@ export function createGateway(deps: GatewayDeps): Gateway {
       return path === '/socket.io/' || path === '/socket.io' || (path === '/' && /(^|&)EIO=\d/.test(query));
     },
     // The engine takes any path; it wants its own request type, which only adds what it sets itself.
-    request: (request, response) => io.engine.handleRequest(request as never, response),
-    upgrade: (request, socket, head) => io.engine.handleUpgrade(request as never, socket, head),
+    request(request, response) {
+      // A preflight has no Origin of its own to be checked: the engine's CORS answers it.
+      if (request.method === 'OPTIONS' || isFromHere(request))
+        io.engine.handleRequest(request as never, response);
+      else refuseRequest(response, 'origin_not_allowed');
+    },
+    upgrade(request, socket, head) {
+      if (isFromHere(request)) io.engine.handleUpgrade(request as never, socket, head);
+      else refuseUpgrade(socket, 'origin_not_allowed');
+    },
     connections: () => io.engine.clientsCount,
     stop: () => (stopped ??= stop()),
   };

@@ -1,9 +1,9 @@
+import type { EventEmitter } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import { Server } from 'socket.io';
-import { ERRORS } from '../../shared/errors.ts';
 import { type Bus, type BusTopic, createBus } from '../cluster/bus.ts';
 import { clientAddress, type ProxyTrust } from '../core/client-address.ts';
-import type { OriginPolicy } from '../core/origin-policy.ts';
+import { refuseHandshake } from '../core/refusal.ts';
 import type { createRedisAdapter } from './adapter.ts';
 import type { GatewayServer } from './connection.ts';
 import { tolerantParser } from './parser.ts';
@@ -97,9 +97,6 @@ function limitClosing(engineSocket: EngineSocket): void {
   engineSocket.on('close', endClosed);
 }
 
-/** The engine decodes the query before anybody sees the request, so that `%73id` is `sid` for all. */
-type EngineRequest = IncomingMessage & { _query?: { sid?: unknown } };
-
 /**
  * What is kept of the request that a connection began with, instead of the whole of it for as long as the connection
  * lives. Socket.IO makes `socket.handshake` of it at every CONNECT, and looks into `connection` then.
@@ -115,7 +112,6 @@ const NO_HEADERS: KeptRequest['headers'] = Object.freeze({});
 const NO_CONNECTION = Object.freeze({});
 
 export interface IoDeps {
-  originAllowed: OriginPolicy;
   /** Origins that browsers on other hosts may come from, for CORS of the polling transport. */
   origins: readonly string[];
   proxyTrust: ProxyTrust;
@@ -136,19 +132,11 @@ export function createIo(deps: IoDeps): { io: GatewayServer; bus: Bus } {
     perMessageDeflate: false,
     httpCompression: false,
     cors: { origin: [...deps.origins], credentials: true },
-    allowRequest: (request, decide) => {
-      const allowed = deps.originAllowed(request.headers);
-      decide(allowed ? null : ERRORS.origin_not_allowed.message, allowed);
-    },
     ...(deps.adapter ? { adapter: deps.adapter } : {}),
   });
   // The gateway decides about paths; the server given here never listens.
   io.attach(createServer());
-  // `allowRequest` is asked at the handshake alone; what names a connection by its id afterwards has an Origin, too.
-  io.engine.use((request: EngineRequest, _response: unknown, next: (error?: Error) => void) => {
-    const isLater = request._query?.sid !== undefined && request.method !== 'OPTIONS';
-    next(isLater && !deps.originAllowed(request.headers) ? new Error('origin') : undefined);
-  });
+  (io.engine as unknown as { ws: EventEmitter }).ws.on('wsClientError', refuseHandshake);
   io.engine.on('connection', (engineSocket: EngineSocket) => {
     limit(engineSocket);
     limitClosing(engineSocket);

@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import { type IncomingMessage, STATUS_CODES } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
-import { ERRORS, type ErrorCode } from '../../shared/errors.ts';
+import type { ErrorCode } from '../../shared/errors.ts';
 import type { ProxyTrust } from '../core/client-address.ts';
 import { toAppError } from '../core/errors.ts';
 import { flatUuid } from '../core/flat-uuid.ts';
 import type { OriginPolicy } from '../core/origin-policy.ts';
+import { refuseHandshake, refuseUpgrade } from '../core/refusal.ts';
 import { sleep } from '../core/sleep.ts';
 import type { Logger, Stoppable } from '../core/types.ts';
 import {
@@ -30,8 +31,6 @@ const STOP_MS = 2000;
 /** Most and least time between two looks at all connections, in ms: how exact time-outs and token ends are. */
 const SWEEP_MAX_MS = 500;
 const SWEEP_MIN_MS = 25;
-/** Wait for a refused client to take the answer, in ms. */
-const REFUSAL_MS = 2000;
 
 export interface WebSocketsDeps {
   /** In the order in which they are asked. */
@@ -66,28 +65,6 @@ interface Knock {
   requestId: string;
 }
 
-/** Answers an upgrade request over plain HTTP, and ends its connection. */
-function refuse(
-  { raw: socket, requestId }: Knock,
-  code: ErrorCode,
-  status: number = ERRORS[code].status,
-): void {
-  const { message, hint } = ERRORS[code];
-  const body = JSON.stringify({ error: { code, message, hint, requestId } });
-  const head = [
-    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
-    'Connection: close',
-    'Content-Type: application/json',
-    `Content-Length: ${Buffer.byteLength(body)}`,
-    `X-Request-Id: ${requestId}`,
-    ...(status === 401 ? ['WWW-Authenticate: Bearer'] : []),
-  ];
-  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
-  // Whoever does not take the answer, or keeps its side open, is not waited for.
-  const timer = setTimeout(() => socket.destroy(), REFUSAL_MS).unref();
-  socket.once('close', () => clearTimeout(timer));
-}
-
 /** The plain WebSocket side: routes upgrades to dialects and gives their connections what all have in common [WS-5]. */
 export function createWebSockets(deps: WebSocketsDeps): WebSockets {
   const { dialects, logger, heartbeatIntervalMs, clientTimeoutMs } = deps;
@@ -117,6 +94,10 @@ export function createWebSockets(deps: WebSocketsDeps): WebSockets {
     autoPong: false,
     ...{ closeTimeout: CLOSE_TIMEOUT_MS },
   });
+  wss.on('wsClientError', refuseHandshake);
+
+  const refuse = ({ raw, requestId }: Knock, code: ErrorCode, status?: number) =>
+    refuseUpgrade(raw, code, { requestId, status });
 
   const rules: SocketRules = {
     logger,
