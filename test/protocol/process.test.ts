@@ -150,7 +150,10 @@ describe('process', () => {
       export default class {
         requiresAuth = false;
         onJoin() { setTimeout(() => { throw new Error('of a timer'); }); }
-        onMessage() { void Promise.reject(new Error('of a promise')); }
+        onMessage() {
+          queueMicrotask(() => { throw new Error('of a microtask'); });
+          void Promise.reject(new Error('of a promise'));
+        }
         getRoutes() {
           const handler = () => void (async () => { throw new Error('of a route'); })();
           return [{ method: 'GET', path: '/go', open: true, handler }];
@@ -164,7 +167,7 @@ describe('process', () => {
     await socket.next(isType('welcome'));
     socket.send({ content: 1 });
     await fetch(`${url}/careless/go`);
-    for (const what of ['of the module', 'of a timer', 'of a promise', 'of a route'])
+    for (const what of ['of the module', 'of a timer', 'of a microtask', 'of a promise', 'of a route'])
       await until(() => run.output().includes(`"${what}"`));
     other.send({ type: 'keepalive' });
     await other.next(isType('ack'));

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { get, type IncomingMessage } from 'node:http';
+import { type IncomingMessage, request } from 'node:http';
 import net from 'node:net';
 import { json } from 'node:stream/consumers';
 import { createJwts } from '../../server/rooms/tokens/jwt.ts';
+import { HMAC_SECRET, roomToken } from '../support/echo.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 import { startStopwatch } from '../support/stopwatch.ts';
 import { until } from '../support/until.ts';
@@ -67,7 +68,7 @@ describe('the common ground of plain WebSocket dialects', () => {
   };
 
   before(async () => {
-    server = await startServer({ JWT_SECRET, MAX_PAYLOAD_BYTES: '65536', MESSAGE_RATE: '50' });
+    server = await startServer({ JWT_SECRET, HMAC_SECRET, MAX_PAYLOAD_BYTES: '65536', MESSAGE_RATE: '50' });
     token = await jwts.issue({ userId: 'u', role: 'agent' });
     url = `${server.url}/ws?token=${token}`;
   });
@@ -79,20 +80,60 @@ describe('the common ground of plain WebSocket dialects', () => {
     }
   });
 
-  it('[HTTP-2] [WS-5] a refusal is an HTTP error with the request id of the log', async () => {
+  /** Asks for an upgrade that is refused, with these headers beside or instead of good ones. */
+  async function knock(path: string, instead: Record<string, string> = {}, method = 'GET') {
     const headers = {
       connection: 'Upgrade',
       upgrade: 'websocket',
       'sec-websocket-version': '13',
       'sec-websocket-key': Buffer.alloc(16).toString('base64'),
+      ...instead,
     };
-    const [response] = (await once(get(`${server.url}/ws`, { headers }), 'response')) as [IncomingMessage];
-    assert.equal(response.statusCode, 401);
-    assert.equal(response.headers['www-authenticate'], 'Bearer');
+    const asked = request(`${server.url}${path}`, { method, headers }).end();
+    const [response] = (await once(asked, 'response')) as [IncomingMessage];
     const { error } = (await json(response)) as { error: Record<string, unknown> };
-    assert.equal(error.code, 'not_authenticated');
+    assert.equal(response.headers['content-type'], 'application/json');
     assert.match(String(error.requestId), /^[0-9a-f-]{36}$/);
     assert.equal(response.headers['x-request-id'], error.requestId);
+    return { status: response.statusCode, headers: response.headers, code: error.code };
+  }
+
+  it('[HTTP-2] [WS-5] a refusal is an HTTP error with the request id of the log', async () => {
+    const { status, headers, code } = await knock('/ws');
+    assert.equal(status, 401);
+    assert.equal(headers['www-authenticate'], 'Bearer');
+    assert.equal(code, 'not_authenticated');
+  });
+
+  for (const [name, path] of [
+    ['Nexus', () => `/ws?token=${token}`],
+    ['Message Broker', () => `/mb?token=${token}`],
+    ['Echo rooms', () => `/radio?token=${roomToken('radio')}`],
+    ['key validation', () => '/?serviceId=s&hwid=h&key=k'],
+    ['Socket.IO', () => '/socket.io/?EIO=4&transport=websocket'],
+    ['Socket.IO at the path /', () => '/?EIO=4&transport=websocket'],
+  ] as const) {
+    it(`[WS-5] [HTTP-2] ${name} refuses a foreign Origin with 403, and what is no handshake with 400, in JSON`, async () => {
+      for (const origin of ['https://evil.example', 'null', 'http://localhost:3000.evil.example']) {
+        const { status, code } = await knock(path(), { origin });
+        assert.deepEqual([status, code], [403, 'origin_not_allowed'], origin);
+      }
+      const faults = [
+        { 'sec-websocket-key': 'short' },
+        { 'sec-websocket-version': '99' },
+        { 'sec-websocket-protocol': 'a,,b' },
+      ];
+      for (const fault of faults) {
+        const { status, code, headers } = await knock(path(), fault);
+        assert.deepEqual([status, code], [400, 'invalid_request'], JSON.stringify(fault));
+        assert.equal(headers['sec-websocket-version'], '13, 8');
+      }
+    });
+  }
+
+  it('[WS-5] [HTTP-2] an upgrade by another method than GET is 405', async () => {
+    const { status, code, headers } = await knock('/?key=k', {}, 'POST');
+    assert.deepEqual([status, code, headers.allow], [405, 'method_not_allowed', 'GET']);
   });
 
   it('[WS-5] a message above MAX_PAYLOAD_BYTES closes with 1009, one as large passes', async () => {
