@@ -64,39 +64,38 @@ export function createPostDesk(deps: {
     return prepared.delayMs;
   }
 
-  return {
-    authorize,
-    async post(request) {
-      const room = checkRoomName(request.room);
-      const { sentAt, nonce } = request;
-      const claims = authorize(room, request.token);
-      if (isReserved(room))
-        throw new AppError('forbidden', { detail: 'system.* is published by the server only' });
-      if (sentAt !== undefined && !(Math.abs(Date.now() - sentAt) <= CLOCK_MS)) {
-        throw new AppError('invalid_request', { detail: 'timestamp: too far from now' });
-      }
-      const hooks = deps.hooksOf(room);
-      const rejection = await hooks.verifyAuth(claims, request.request, request.address);
-      if (rejection) throw new AppError('forbidden', rejection.reason ? { detail: rejection.reason } : {});
+  async function post(request: PostRequest): Promise<PostResult> {
+    const room = checkRoomName(request.room);
+    const { sentAt, nonce } = request;
+    const claims = authorize(room, request.token);
+    if (isReserved(room))
+      throw new AppError('forbidden', { detail: 'system.* is published by the server only' });
+    if (sentAt !== undefined && !(Math.abs(Date.now() - sentAt) <= CLOCK_MS)) {
+      throw new AppError('invalid_request', { detail: 'timestamp: too far from now' });
+    }
+    const hooks = deps.hooksOf(room);
+    const rejection = await hooks.verifyAuth(claims, request.request, request.address);
+    if (rejection) throw new AppError('forbidden', rejection.reason ? { detail: rejection.reason } : {});
 
-      const id =
-        nonce === undefined
-          ? null
-          : createHash('sha256')
-              .update(JSON.stringify([claims.clientId, nonce]))
-              .digest('hex');
-      const isNew = id === null || (await replays.claim(room, id));
-      let delayMs = 0;
-      if (isNew) {
-        try {
-          delayMs = await deliver(hooks, claims, request);
-        } catch (error) {
-          if (id !== null) await replays.release(room, id);
-          throw error;
-        }
+    const id =
+      nonce === undefined
+        ? null
+        : createHash('sha256')
+            .update(JSON.stringify([claims.clientId, nonce]))
+            .digest('hex');
+    const isNew = id === null || (await replays.claim(room, id));
+    let delayMs = 0;
+    if (isNew) {
+      try {
+        delayMs = await deliver(hooks, claims, request);
+      } catch (error) {
+        if (id !== null) await replays.release(room, id);
+        throw error;
       }
-      const { count } = await core.hub.presence(room);
-      return { clientCount: count, delayMs, duplicate: !isNew };
-    },
-  };
+    }
+    const { count } = await core.hub.presence(room);
+    return { clientCount: count, delayMs, duplicate: !isNew };
+  }
+
+  return { authorize, post: (request) => core.during(post(request)) };
 }

@@ -1,11 +1,14 @@
 import type { Logger, Stoppable } from '../core/types.ts';
 import { type ControlRelay, createControlRelay } from './control-relay.ts';
 import { createDelayQueue } from './delay-queue.ts';
-import type { Processed, RoomHooks } from './handlers/hooks.ts';
+import { type Processed, type RoomHooks, within } from './handlers/hooks.ts';
 import type { RoomPayload, RoomSocket } from './handlers/types.ts';
 import { encodeData } from './message.ts';
 import { splitPayload } from './room-message.ts';
 import type { Hub } from './types.ts';
+
+/** Longest that a stop waits for handlers, in ms: as long as the server then waits for the answers to their pushes. */
+const FINISH_MS = 2500;
 
 /** Where a message comes from. */
 export interface Sender {
@@ -34,6 +37,8 @@ export interface RoomCore extends Stoppable {
   release(hooks: RoomHooks): void;
   /** Puts a handled message together with its delay. */
   prepare(hooks: RoomHooks, done: Processed, sender: Sender): Promise<Prepared>;
+  /** Work that a stop lets end [RUN-5]: a message or push that a handler is busy with. */
+  during<T>(work: Promise<T>): Promise<T>;
   /** Publishes now or later. @throws AppError as `Hub.publish` and `DelayQueue.add` */
   publish(hooks: RoomHooks, original: RoomPayload, prepared: Prepared, sender: Sender): void;
 }
@@ -50,6 +55,10 @@ export function createRoomCore(deps: {
 }): RoomCore {
   const { hub, logger } = deps;
   const delays = createDelayQueue({ logger });
+  const busy = new Set<Promise<unknown>>();
+  const settled = async () => {
+    while (busy.size > 0) await Promise.allSettled(busy);
+  };
   return {
     hub,
     logger,
@@ -61,6 +70,12 @@ export function createRoomCore(deps: {
       const { payload } = done;
       return { ...done, delayMs: await hooks.delay({ room: hooks.room, payload, source, metadata }) };
     },
+    during(work) {
+      busy.add(work);
+      const done = () => void busy.delete(work);
+      work.then(done, done);
+      return work;
+    },
     publish({ room }, original, prepared, { source, from, origin }) {
       const { data, extra } = splitPayload(original, prepared, source);
       const { delayMs } = prepared;
@@ -70,6 +85,9 @@ export function createRoomCore(deps: {
         hub.publish(room, { from, data, kind: source, ...(origin === undefined ? {} : { origin }), extra });
       });
     },
-    stop: () => delays.stop(),
+    async stop() {
+      await within(settled(), FINISH_MS, 'room handlers').catch(() => {});
+      await delays.stop();
+    },
   };
 }

@@ -155,10 +155,12 @@ class RoomVisit implements Visit, Member {
     // The handler starts with each message at once; what it makes of them goes out in their order.
     const handled = this.#handle(payload, sender);
     const before = this.#turn ?? Promise.resolve();
-    const published = before.then(async () => {
-      const prepared = await handled;
-      if (prepared) this.#core.publish(this.#hooks, payload, prepared, sender);
-    });
+    const published = this.#core.during(
+      before.then(async () => {
+        const prepared = await handled;
+        if (prepared) this.#core.publish(this.#hooks, payload, prepared, sender);
+      }),
+    );
     handled.catch(() => {});
     const turn = published
       .catch(() => {})
