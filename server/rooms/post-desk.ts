@@ -56,7 +56,8 @@ export function createPostDesk(deps: {
   }
 
   async function deliver(hooks: RoomHooks, claims: RoomClaims, { payload }: PostRequest): Promise<number> {
-    const sender: Sender = { source: 'server', from: 'server', metadata: claims.metadata ?? {} };
+    const { clientId: owner, metadata = {} } = claims;
+    const sender: Sender = { source: 'server', from: 'server', owner, metadata };
     const done = await hooks.post(payload);
     if (!done) throw new AppError('forbidden', { detail: 'refused by the room' });
     const prepared = await core.prepare(hooks, done, sender);

@@ -16,6 +16,8 @@ export interface Sender {
   from: string;
   /** Of the sender's token. */
   metadata: Readonly<Record<string, unknown>>;
+  /** Who is accountable for it: the client of the token, or the address where there is none. */
+  owner: string;
   /** Id of the hub member. */
   origin?: string;
 }
@@ -76,12 +78,13 @@ export function createRoomCore(deps: {
       work.then(done, done);
       return work;
     },
-    publish({ room }, original, prepared, { source, from, origin }) {
+    publish({ room }, original, prepared, { source, from, owner: sender, origin }) {
       const { data, extra } = splitPayload(original, prepared, source);
       const { delayMs } = prepared;
       // What cannot be sent is refused now, not when it is due.
-      const bytes = delayMs > 0 ? Buffer.byteLength(encodeData(data, deps.maxPayloadBytes)) : 0;
-      delays.add(room, delayMs, bytes, () => {
+      const sizeOf = (part: unknown) => Buffer.byteLength(encodeData(part, deps.maxPayloadBytes));
+      const bytes = delayMs > 0 ? sizeOf(data) + sizeOf(extra) : 0;
+      delays.add({ room, sender, delayMs, bytes }, () => {
         hub.publish(room, { from, data, kind: source, ...(origin === undefined ? {} : { origin }), extra });
       });
     },

@@ -1,3 +1,4 @@
+import { addressGroup } from '../core/client-address.ts';
 import { AppError } from '../core/errors.ts';
 import type { Logger } from '../core/types.ts';
 import { closeCode, type RoomHooks, within } from './handlers/hooks.ts';
@@ -105,6 +106,7 @@ class RoomVisit implements Visit, Member {
   readonly #hooks: RoomHooks;
   readonly #peer: RoomPeer;
   readonly #socket: Client;
+  readonly #owner: string;
   /** Whether the client is in, once that is decided. */
   readonly #joined: Promise<boolean>;
   #entered = false;
@@ -124,6 +126,7 @@ class RoomVisit implements Visit, Member {
     this.#hooks = hooks;
     this.#peer = peer;
     this.#socket = new Client(core, options);
+    this.#owner = auth?.clientId ?? addressGroup(options.address);
     this.id = peer.id;
     this.name = this.#socket.clientId;
     if (auth) peer.expireAt(auth.expiresAt);
@@ -151,7 +154,7 @@ class RoomVisit implements Visit, Member {
     this.#inHand += 1;
     this.#inHandChars += chars;
     const { clientId: from, metadata, id: origin } = this.#socket;
-    const sender: Sender = { source: 'client', from, metadata, origin };
+    const sender: Sender = { source: 'client', from, owner: this.#owner, metadata, origin };
     // The handler starts with each message at once; what it makes of them goes out in their order.
     const handled = this.#handle(payload, sender);
     const before = this.#turn ?? Promise.resolve();

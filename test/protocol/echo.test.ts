@@ -7,6 +7,7 @@ import {
   isType,
   knock,
   type Message,
+  postJson,
   push,
   roomToken,
 } from '../support/echo.ts';
@@ -263,6 +264,24 @@ describe('Echo rooms by themselves', () => {
     await until(() => socket.closed);
     assert.equal(socket.closed?.code, 4000);
     assert.equal(healthy.closed, null);
+    await server.stop();
+  });
+
+  it('[WS-2] a member whose delayed messages fill its share leaves room for those of others', async () => {
+    const server = await startServer({ HMAC_SECRET, MESSAGE_RATE: '10000' });
+    const greedy = await enter(server, 'radio', { clientId: 'greedy' });
+    const other = await enter(server, 'radio', { clientId: 'other' });
+    for (let n = 0; n < 1001; n += 1) greedy.send({ content: n, delay: 600 });
+    assert.equal((await greedy.next(isType('error'))).code, 'rate_limited');
+    // What a client pushes over HTTP counts for it as well.
+    const token = roomToken('radio', { clientId: 'greedy' });
+    const refused = await postJson(server, '/radio/postcontent', { content: 'more', delay: 600 }, token);
+    assert.equal(refused.status, 429);
+    other.send({ content: 'later', delay: 0.05 });
+    assert.equal((await push(server, 'radio', { content: 'pushed', delay: 0.05 })).status, 200);
+    await greedy.next(({ content }) => content === 'later');
+    await greedy.next(({ content }) => content === 'pushed');
+    assert.deepEqual(other.messages.filter(isType('error')), []);
     await server.stop();
   });
 
