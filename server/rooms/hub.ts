@@ -1,6 +1,7 @@
 import type { Bus } from '../cluster/bus.ts';
 import { AppError } from '../core/errors.ts';
 import type { Logger } from '../core/types.ts';
+import { within } from './handlers/hooks.ts';
 import { HISTORY_MAX, type HistoryStore } from './history.ts';
 import { createMessage, encodeData } from './message.ts';
 import { type PresenceEntry, type PresenceStore, WHO_MAX } from './presence.ts';
@@ -17,6 +18,9 @@ const MEMBERS_MAX = 20_000;
 const ROOMS_PER_MEMBER_MAX = 256;
 /** Live messages kept for one member while its history is read. */
 const HELD_MAX = 1000;
+
+/** Longest that anybody waits until other instances know who is here, in ms. */
+const ANNOUNCE_MS = 250;
 
 /** The filters of a member that wants every message. */
 const EVERYTHING: readonly undefined[] = [undefined];
@@ -333,7 +337,7 @@ export function createHub(deps: HubDeps): Hub {
         instances: new Map([...all].map(([instance, { count }]) => [instance, count])),
       };
     },
-    announced: () => presence.told(),
+    announced: () => within(presence.told(), ANNOUNCE_MS, 'presence').catch(() => {}),
     async history(name, limit) {
       if (!historyLengths.has(name) || limit <= 0) return [];
       return (await deps.history.read(name)).slice(-limit).map(createMessage);

@@ -1,7 +1,7 @@
 import { addressGroup } from '../core/client-address.ts';
 import { AppError } from '../core/errors.ts';
 import type { Logger } from '../core/types.ts';
-import { closeCode, type RoomHooks, within } from './handlers/hooks.ts';
+import { closeCode, type RoomHooks } from './handlers/hooks.ts';
 import type { AuthPayload, RoomPayload, RoomRequest, RoomSocket } from './handlers/types.ts';
 import type { Prepared, RoomCore, Sender } from './room-core.ts';
 import type { HubMessage, Member } from './types.ts';
@@ -11,8 +11,6 @@ const IN_HAND_MAX = 5000;
 const IN_HAND_MAX_CHARS = 16 * 1024 * 1024;
 /** Live messages kept for a client until it has its welcome; beyond it the client is cut and comes again. */
 const HELD_MAX = 1000;
-/** Longest that a welcome waits until other instances count its client, in ms. */
-const ANNOUNCE_MS = 250;
 /** How long after the welcome a message that stood in it may still arrive live, in ms. */
 const OVERLAP_MS = 10_000;
 
@@ -219,7 +217,7 @@ class RoomVisit implements Visit, Member {
     hub.join(room, this);
     this.#core.clients(room)?.add(this.#socket);
     // Whoever has the welcome is counted: a push to any instance says so from here on.
-    const announced = within(hub.announced(), ANNOUNCE_MS, 'presence').catch(() => {});
+    const announced = hub.announced();
     const past = historyLength > 0 ? await hub.history(room, historyLength).catch(() => []) : [];
     await announced;
     const message = await this.#hooks.welcome(

@@ -113,7 +113,7 @@ export interface Hub extends Stoppable {
   flush(): void;
   /** Who is in a room in the cluster. Where Redis is away: who is here. */
   presence(room: string): Promise<Presence>;
-  /** Ends when the other instances can see who is in which room here by now, or cannot be told. Never fails. */
+  /** Ends when the other instances can see who is in which room here by now, or cannot be told within 0.25 s. Never fails. */
   announced(): Promise<void>;
   /** The newest messages that the room's history holds, oldest first; none in a room without history. @throws AppError store_unavailable */
   history(room: string, limit: number): Promise<HubMessage[]>;

@@ -50,6 +50,12 @@ export interface SocketOptions {
   timeoutMs: number;
 }
 
+/** What waits to be sent behind promises. */
+interface Held {
+  readonly items: (Promise<void> | (() => void))[];
+  bytes: number;
+}
+
 /** A reason that fits into a close frame, cut between characters: half of one would be invalid UTF-8. */
 function cut(reason: string): string {
   const bytes = Buffer.from(reason);
@@ -71,6 +77,7 @@ class Socket implements OpenSocket {
   private pinged = this.seen;
   private expiry: { at: number; as: CloseName } | null = null;
   private session = NO_SESSION;
+  private held: Held | null = null;
   /** Made with the first message: most connections only listen. */
   private rate: MessageRate | null = null;
   private readonly ws: WebSocket;
@@ -116,7 +123,41 @@ class Socket implements OpenSocket {
     return false;
   }
 
+  hold(until: Promise<void>): void {
+    if (this.held) {
+      this.held.items.push(until);
+      return;
+    }
+    this.held = { items: [until], bytes: 0 };
+    void this.release(this.held);
+  }
+
+  /** Sends what waits, and what comes meanwhile behind it. */
+  private async release({ items }: Held): Promise<void> {
+    for (let next = items.shift(); next; next = items.shift()) {
+      if (typeof next === 'function') next();
+      else await next;
+    }
+    this.held = null;
+  }
+
+  private wait(held: Held, bytes: number, write: () => void): void {
+    held.bytes += bytes;
+    if (held.bytes <= BACKLOG_MAX) held.items.push(write);
+    else this.close('slow');
+  }
+
   send(text: string, kind: FrameKind = 'text'): void {
+    if (this.held) this.wait(this.held, text.length, () => this.write(text, kind));
+    else this.write(text, kind);
+  }
+
+  sendFrames(frames: Frames): void {
+    if (this.held) this.wait(this.held, frames.bytes.length, () => this.writeFrames(frames));
+    else this.writeFrames(frames);
+  }
+
+  private write(text: string, kind: FrameKind): void {
     if (!this.deflates) {
       const frame = textFrame(text, kind);
       if (this.hasRoom(frame.length)) this.raw.write(frame);
@@ -125,8 +166,8 @@ class Socket implements OpenSocket {
     }
   }
 
-  sendFrames(frames: Frames): void {
-    if (this.deflates) for (const text of frames.texts) this.send(text, frames.kind);
+  private writeFrames(frames: Frames): void {
+    if (this.deflates) for (const text of frames.texts) this.write(text, frames.kind);
     else if (this.hasRoom(frames.bytes.length)) this.raw.write(frames.bytes);
   }
 

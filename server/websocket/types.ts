@@ -26,6 +26,11 @@ export interface Connection {
   send(text: string, kind?: FrameKind): void;
   /** Sends messages that were encoded before (`createFrameCache`). */
   sendFrames(frames: Frames): void;
+  /**
+   * What is sent from here on waits, in its order, until a promise ends that never fails and does not take long; where too
+   * much waits, the connection is cut.
+   */
+  hold(until: Promise<void>): void;
   /** A number is a code of a room handler, 4000 to 4999. */
   close(code: CloseName | number, reason?: string): void;
   /** Closes with 4401, or with the code of `as`, at that time, epoch ms; null: never. */

@@ -1,18 +1,22 @@
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { Transform } from 'node:stream';
 import { atEnd } from './at-end.ts';
 
-/** A TCP proxy on loopback whose connections can be cut, as a bad network does. */
+/** A TCP proxy on loopback whose connections can be cut or slowed down, as a bad network does. */
 export interface CutProxy {
   readonly port: number;
   /** Resets all connections and refuses new ones until `mend`. */
   cut(): void;
   mend(): void;
+  /** What the connecting side sends takes so long from here on, in ms. */
+  lag(ms: number): void;
   stop(): Promise<void>;
 }
 
 export async function startCutProxy(targetPort: number): Promise<CutProxy> {
   const sockets = new Set<Socket>();
   let isCut = false;
+  let lagMs = 0;
   const server = createServer((near) => {
     if (isCut) {
       near.resetAndDestroy();
@@ -28,7 +32,13 @@ export async function startCutProxy(targetPort: number): Promise<CutProxy> {
         far.destroy();
       });
     }
-    near.pipe(far);
+    const late = new Transform({
+      transform(chunk, _encoding, done) {
+        if (lagMs > 0) setTimeout(() => done(null, chunk), lagMs);
+        else done(null, chunk);
+      },
+    });
+    near.pipe(late).pipe(far);
     far.pipe(near);
   });
   await new Promise<void>((resolve) => {
@@ -43,6 +53,9 @@ export async function startCutProxy(targetPort: number): Promise<CutProxy> {
     },
     mend() {
       isCut = false;
+    },
+    lag(ms) {
+      lagMs = ms;
     },
     stop() {
       stopped ??= new Promise((resolve) => {

@@ -12,7 +12,10 @@ export const joinRoom: Handler<z.output<typeof joinRoomSchema>> = async (deps, c
   if (!connection.socket.connected) return {};
   if (token && grant) connection.member.rights.add(token, grant);
   requireRoomRight(deps, connection, (one) => one.mayJoin(room));
-  if (request.after) return deps.hub.resume(room, connection.member, request.after);
-  deps.hub.join(room, connection.member);
-  return {};
+  const { hub } = deps;
+  const resumed = request.after ? await hub.resume(room, connection.member, request.after) : null;
+  if (!resumed) hub.join(room, connection.member);
+  // Whoever has the answer is counted on every instance.
+  await hub.announced();
+  return resumed ?? {};
 };

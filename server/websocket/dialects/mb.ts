@@ -163,6 +163,7 @@ export function createMbDialect(deps: { hub: Hub; requests: Requests; jwts: Jwts
         case MB_SUBSCRIBE:
         case MB_UNSUBSCRIBE:
           changeSubscription(message);
+          connection.hold(hub.announced());
           break;
         case MB_HEARTBEAT:
           hub.flush();

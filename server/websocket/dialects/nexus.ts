@@ -115,6 +115,7 @@ class NexusSession implements DialectSession, Member {
     this.#subscriptions ??= new Map();
     this.#subscriptions.set(channel, all);
     this.#filterChars = chars;
+    this.#connection.hold(this.#common.hub.announced());
     this.#answer({ type: 'subscribed', channel, ...(filters === undefined ? {} : { filters }) });
   }
 
@@ -130,6 +131,7 @@ class NexusSession implements DialectSession, Member {
           this.#filterChars -= sizeOf(filters);
         this.#subscriptions?.delete(request.channel);
         hub.leave(request.channel, this);
+        this.#connection.hold(hub.announced());
         this.#answer({ type: 'unsubscribed', channel: request.channel });
         break;
       case 'publish': {
