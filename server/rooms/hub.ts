@@ -295,12 +295,13 @@ export function createHub(deps: HubDeps): Hub {
       watches.remove(member);
     },
     roomsOf: (member) => [...(roomsOf.get(member) ?? [])],
-    watch(matches, member, options = {}) {
+    watch(pattern, member, options = {}) {
       if ((roomsOf.get(member)?.length ?? 0) + watches.count(member) >= ROOMS_PER_MEMBER_MAX) {
         throw new AppError('too_many_rooms');
       }
       flush();
-      const end = watches.add({ matches, member, filter: options.filter });
+      const { filter, may = () => true } = options;
+      const end = watches.add({ pattern, member, filter, may });
       return () => {
         flush();
         end();

@@ -55,6 +55,11 @@ export interface JoinOptions {
   filter?: DataFilter | undefined;
 }
 
+export interface WatchOptions extends JoinOptions {
+  /** Whether the member may have the messages of a room that matches; all unless told. */
+  may?(room: string): boolean;
+}
+
 export interface MessageSource {
   from: string;
   data: unknown;
@@ -97,12 +102,12 @@ export interface Hub extends Stoppable {
   /** The rooms that the member has joined, watches left out. */
   roomsOf(member: Member): string[];
   /**
-   * Gives a member the messages of every room whose name matches, also those that come into being later (topic
-   * wildcards). In a room that it has joined as well it still gets each message once. Not part of presence.
+   * Gives a member the messages of every room whose name matches a topic pattern (`isTopicPattern`), also those that come
+   * into being later. In a room that it has joined as well it still gets each message once. Not part of presence.
    * @returns its end
    * @throws AppError too_many_rooms
    */
-  watch(matches: (room: string) => boolean, member: Member, options?: JoinOptions): () => void;
+  watch(pattern: string, member: Member, options?: WatchOptions): () => void;
   /**
    * Publishes to all members of a room on all instances, the publisher included where it wants that.
    * @param source.data anything JSON can carry

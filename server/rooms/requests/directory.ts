@@ -1,4 +1,4 @@
-import { createTopicIndex, type TopicIndex } from './topics.ts';
+import { createTopicIndex, type TopicIndex } from '../topics.ts';
 
 /** An instance that has said nothing for this long is taken for gone, in ms; a living one says so three times as often. */
 export const SILENCE_MS = 6000;

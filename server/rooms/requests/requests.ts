@@ -1,8 +1,8 @@
 import type { Bus } from '../../cluster/bus.ts';
 import { AppError } from '../../core/errors.ts';
 import type { Logger } from '../../core/types.ts';
+import { createTopicIndex } from '../topics.ts';
 import { createDirectory, type DirectoryMessage, SILENCE_MS } from './directory.ts';
-import { createTopicIndex } from './topics.ts';
 import type { DeliveredRequest, RequestAnswer, RequestSource, Requests, Responder } from './types.ts';
 
 /** Requests of one connection that may be open, and the bytes of their payloads. */

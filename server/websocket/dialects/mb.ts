@@ -16,10 +16,10 @@ import {
 import { AppError, toAppError } from '../../core/errors.ts';
 import { parseJson } from '../../core/json.ts';
 import { createFrameCache, type FrameKind } from '../../core/websocket-frame.ts';
-import { hasWildcard, isTopic, isTopicPattern, topicMatcher } from '../../rooms/requests/topics.ts';
 import type { DeliveredRequest, Requests, Responder } from '../../rooms/requests/types.ts';
 import { isReserved } from '../../rooms/room-name.ts';
 import type { Jwts } from '../../rooms/tokens/jwt.ts';
+import { hasWildcard, isTopic, isTopicPattern } from '../../rooms/topics.ts';
 import type { Grant, Hub, HubMessage, Member } from '../../rooms/types.ts';
 import type { Connection, Dialect, DialectSession } from '../types.ts';
 import { chooseProtocol, requestToken } from '../upgrade-request.ts';
@@ -107,11 +107,7 @@ export function createMbDialect(deps: { hub: Hub; requests: Requests; jwts: Jwts
     function listen(pattern: string): void {
       if (listening.has(pattern)) return;
       if (hasWildcard(pattern)) {
-        const matches = topicMatcher(pattern);
-        listening.set(
-          pattern,
-          hub.watch((room) => matches(room) && grant.mayJoin(room), member),
-        );
+        listening.set(pattern, hub.watch(pattern, member, { may: (room) => grant.mayJoin(room) }));
       } else {
         hub.join(pattern, member);
         listening.set(pattern, () => hub.leave(pattern, member));
