@@ -2,7 +2,7 @@ import { createTopicIndex, type TopicIndex } from '../topics.ts';
 
 /** An instance that has said nothing for this long is taken for gone, in ms; a living one says so three times as often. */
 export const SILENCE_MS = 6000;
-/** Patterns of one instance that the others know of. */
+/** Patterns of one instance that the others know of; whoever takes requests on further ones is found by asking. */
 export const OFFERS_MAX = 20_000;
 
 /** What instances tell each other about who takes requests: which patterns, and how many subscribers each has. */
@@ -44,7 +44,7 @@ export function createDirectory(deps: { now: () => number }) {
         case 'offer':
           if (known?.revision !== message.revision - 1) return known?.revision === message.revision;
           known.revision = message.revision;
-          if (message.count > 0 && known.offers.size < OFFERS_MAX)
+          if (message.count > 0 && (known.offers.size < OFFERS_MAX || known.offers.get(message.pattern)))
             known.offers.set(message.pattern, message.count);
           else known.offers.delete(message.pattern);
           return true;

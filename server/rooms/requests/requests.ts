@@ -2,7 +2,7 @@ import type { Bus } from '../../cluster/bus.ts';
 import { AppError } from '../../core/errors.ts';
 import type { Logger } from '../../core/types.ts';
 import { createTopicIndex } from '../topics.ts';
-import { createDirectory, type DirectoryMessage, SILENCE_MS } from './directory.ts';
+import { createDirectory, type DirectoryMessage, OFFERS_MAX, SILENCE_MS } from './directory.ts';
 import type { DeliveredRequest, RequestAnswer, RequestSource, Requests, Responder } from './types.ts';
 
 /** Requests of one connection that may be open, and the bytes of their payloads. */
@@ -37,8 +37,11 @@ interface Served {
 
 type Message =
   | DirectoryMessage
-  /** Who has subscribers, of this topic or at all, says so; `to`: one instance is asked for everything it has. */
-  | { kind: 'ask'; from: string; to?: string; topic?: string }
+  /** Who has subscribers says all that it has; `to`: only one instance does. */
+  | { kind: 'ask'; from: string; to?: string }
+  /** Who could answer a request on this topic says so. */
+  | { kind: 'seek'; from: string; topic: string }
+  | { kind: 'have'; from: string; to: string; topic: string }
   | { kind: 'request'; from: string; to: string; route: string; request: DeliveredRequest }
   | { kind: 'answer'; to: string; route: string; answer: RequestAnswer }
   /** Nobody took it. */
@@ -83,7 +86,10 @@ export function createRequests(deps: RequestsDeps): Requests {
       kind: 'all',
       from: instanceId,
       revision,
-      offers: [...offers.entries()].map(([pattern, responders]) => [pattern, responders.size]),
+      offers: Array.from(offers.entries(), ([pattern, { size }]): [string, number] => [pattern, size]).slice(
+        0,
+        OFFERS_MAX,
+      ),
     });
 
   function changed(pattern: string, count: number): void {
@@ -92,7 +98,7 @@ export function createRequests(deps: RequestsDeps): Requests {
   }
 
   /** Who here could take a request now. */
-  function candidates({ topic, id }: DeliveredRequest): Responder[] {
+  function candidates({ topic, id }: Pick<DeliveredRequest, 'topic' | 'id'>): Responder[] {
     const all = new Set(offers.match(topic).flatMap((responders) => [...responders]));
     return [...all].filter((responder) => {
       const served = servedBy.get(responder.id);
@@ -148,8 +154,13 @@ export function createRequests(deps: RequestsDeps): Requests {
       chosen -= count;
       return chosen < 0;
     });
-    tell({ kind: 'request', from: instanceId, to: target?.[0] ?? '', route, request });
+    pass(entry, target?.[0] ?? '');
     return true;
+  }
+
+  function pass({ source, route }: Pending, instance: string): void {
+    const { origin: _origin, ...request } = source;
+    tell({ kind: 'request', from: instanceId, to: instance, route, request });
   }
 
   function search(entry: Pending): void {
@@ -160,12 +171,15 @@ export function createRequests(deps: RequestsDeps): Requests {
     }
     entry.search = setTimeout(() => entry.settle(nobody), SEARCH_MS).unref();
     searching.add(entry);
-    tell({ kind: 'ask', from: instanceId, topic: entry.source.topic });
+    tell({ kind: 'seek', from: instanceId, topic: entry.source.topic });
   }
-  function found(entry: Pending): void {
-    if (!dispatch(entry)) return;
+  function endSearch(entry: Pending): void {
     if (entry.search) clearTimeout(entry.search);
     searching.delete(entry);
+  }
+  /** Something has changed: those that are being searched for are tried again. */
+  function retry(): void {
+    for (const entry of [...searching]) if (dispatch(entry)) endSearch(entry);
   }
 
   function hear(message: Message): void {
@@ -176,13 +190,21 @@ export function createRequests(deps: RequestsDeps): Requests {
       case 'all':
       case 'alive':
         if (!directory.take(message)) tell({ kind: 'ask', from: instanceId, to: message.from });
-        else for (const entry of [...searching]) found(entry);
+        else retry();
         break;
       case 'ask':
-        if (
-          message.topic === undefined ? offers.size > 0 || message.to : offers.match(message.topic).length > 0
-        ) {
-          tellAll();
+        if (offers.size > 0 || message.to) tellAll();
+        break;
+      case 'seek': {
+        const { from: to, topic } = message;
+        if (candidates({ topic, id: '' }).length > 0) tell({ kind: 'have', from: instanceId, to, topic });
+        break;
+      }
+      case 'have':
+        for (const entry of [...searching]) {
+          if (entry.source.topic !== message.topic || entry.without.has(message.from)) continue;
+          pass(entry, message.from);
+          endSearch(entry);
         }
         break;
       case 'request': {
@@ -218,7 +240,7 @@ export function createRequests(deps: RequestsDeps): Requests {
       responders.add(responder);
       offers.set(pattern, responders);
       changed(pattern, responders.size);
-      for (const entry of [...searching]) found(entry);
+      retry();
       return () => {
         if (!responders.delete(responder)) return;
         if (responders.size === 0) offers.delete(pattern);
@@ -244,8 +266,7 @@ export function createRequests(deps: RequestsDeps): Requests {
           settle(answer) {
             if (!pending.delete(route)) return;
             clearTimeout(entry.timer);
-            if (entry.search) clearTimeout(entry.search);
-            searching.delete(entry);
+            endSearch(entry);
             open.delete(source.id);
             if (open.size === 0) openOf.delete(source.origin);
             if (answer instanceof AppError) reject(answer);

@@ -2,13 +2,14 @@ import assert from 'node:assert/strict';
 import { type Bus, createBus } from '../../../server/cluster/bus.ts';
 import { AppError } from '../../../server/core/errors.ts';
 import { createSilentLogger } from '../../../server/core/logger.ts';
+import { OFFERS_MAX } from '../../../server/rooms/requests/directory.ts';
 import { createRequests } from '../../../server/rooms/requests/requests.ts';
 import type { DeliveredRequest, Requests, Responder } from '../../../server/rooms/requests/types.ts';
 
 /** Instances whose messages reach each other in a later turn of the event loop, unless `lose` says otherwise. */
 function createCluster(count: number) {
   const buses: ReturnType<typeof createBus>[] = [];
-  const state = { lose: (_from: number, _to: number): boolean => false };
+  const state = { lose: (_from: number, _to: number): boolean => false, chars: 0 };
   const clock = { now: 0 };
   for (let from = 0; from < count; from += 1) {
     buses.push(
@@ -16,6 +17,7 @@ function createCluster(count: number) {
         const copy = JSON.stringify(message);
         for (const [to, bus] of buses.entries()) {
           if (to === from || state.lose(from, to)) continue;
+          state.chars += copy.length;
           setImmediate(() => bus.deliver(topic, JSON.parse(copy)));
         }
       }),
@@ -98,6 +100,23 @@ describe('requests between instances', () => {
     cluster.at(1).serve('late', createAnswerer(cluster.at(1), 'a'));
     cluster.state.lose = () => false;
     assert.ok(await ask(cluster.at(0), 'late'));
+  });
+
+  it('[WS-4] a subscriber beyond what instances remember of each other is found by asking for its topic alone', async () => {
+    cluster = createCluster(3);
+    for (let n = 0; n < OFFERS_MAX; n += 1)
+      cluster.at(1).serve(`many.${n}`, createAnswerer(cluster.at(1), 'm'));
+    await settle();
+    cluster.at(1).serve('many.0', createAnswerer(cluster.at(1), 'second'));
+    cluster.at(1).serve('one more', createAnswerer(cluster.at(1), 'last'));
+    // Matches as well, but may not have it.
+    cluster.at(2).serve('#', { ...createAnswerer(cluster.at(2), 'no'), may: () => false });
+    await settle();
+    cluster.state.chars = 0;
+    assert.equal((await ask(cluster.at(0), 'one more'))?.json, '"last"');
+    assert.ok(await ask(cluster.at(0), 'many.0'));
+    await assert.rejects(ask(cluster.at(0), 'none'), code('no_subscriber'));
+    assert.ok(cluster.state.chars < 5000, `${cluster.state.chars} characters between the instances`);
   });
 
   it('[WS-4] a lost change is made good by the next one', async () => {
