@@ -5,10 +5,10 @@ import { z } from 'zod';
 /** What a client sends: any JSON object. What is not named here a room handler may look at. */
 export const echoMessageSchema = z.looseObject({
   /** `message` unless told; `keepalive` and `ack` are acknowledged and go no further. */
-  type: z.string().max(64).optional(),
+  type: z.string().max(64).nullish(),
   /** The payload that the room gets; without it everything beside `type` and `metadata` is the payload. */
   content: z.unknown().optional(),
-  metadata: z.record(z.string(), z.unknown()).optional(),
+  metadata: z.record(z.string(), z.unknown()).nullish(),
 });
 export type EchoMessage = z.input<typeof echoMessageSchema>;
 
@@ -24,11 +24,11 @@ export const roomTokenSchema = z.object({
   clientId: z.string().min(1).max(256),
   room: z.string(),
   /** Seconds. */
-  expiresIn: z.number().int().min(1).max(ROOM_TOKEN_MAX_S).default(ROOM_TOKEN_DEFAULT_S),
+  expiresIn: z.number().int().min(1).max(ROOM_TOKEN_MAX_S).default(ROOM_TOKEN_DEFAULT_S).nullable(),
   /** `control`: opens the room's control channel and nothing else. */
-  scope: z.literal('control').optional(),
+  scope: z.literal('control').nullish(),
   /** Handed to the room's handler. */
-  metadata: z.record(z.string(), z.unknown()).optional(),
+  metadata: z.record(z.string(), z.unknown()).nullish(),
 });
 export type RoomTokenRequest = z.input<typeof roomTokenSchema>;
 

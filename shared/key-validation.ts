@@ -16,9 +16,9 @@ export const keyRequestSchema = z.discriminatedUnion('type', [
   /** What is left out is taken from the URL that the connection was opened with. */
   z.object({
     type: z.literal('validate'),
-    serviceId: keyPartSchema.optional(),
-    hwid: keyPartSchema.optional(),
-    key: keyPartSchema.optional(),
+    serviceId: keyPartSchema.nullish(),
+    hwid: keyPartSchema.nullish(),
+    key: keyPartSchema.nullish(),
   }),
   z.object({ type: z.literal('heartbeat') }),
 ]);

@@ -108,7 +108,7 @@ export const MB_ERROR = 'system.error';
 export const mbSubscribeSchema = z.object({
   topic: z.string(),
   /** What of the topic is meant: its messages, its requests, or both. */
-  action: z.enum(['publish', 'request', 'both']).default('both'),
+  action: z.enum(['publish', 'request', 'both']).default('both').nullable(),
 });
 export type MbSubscribe = z.input<typeof mbSubscribeSchema>;
 

@@ -6,7 +6,7 @@ import type { FrameKind, Frames } from '../core/websocket-frame.ts';
 
 /** An upgrade request, taken apart. */
 export interface UpgradeRequest {
-  /** Path, percent-decoded, without query; `/` at least. */
+  /** Path, percent-decoded, without query and a slash at the end; `/` at least. */
   readonly path: string;
   readonly query: URLSearchParams;
   /** Sub-protocols that the client offers, in its order. */

@@ -19,7 +19,8 @@ export function readUpgradeRequest(request: IncomingMessage, trust: ProxyTrust):
   }
   if (!path.startsWith('/')) return null;
   return {
-    path,
+    // A slash at the end says nothing, as in the HTTP routes.
+    path: path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path,
     query: new URLSearchParams(query),
     protocols: (request.headers['sec-websocket-protocol'] ?? '')
       .split(',', PROTOCOLS_MAX)

@@ -1,5 +1,10 @@
 import { json, type Request, type RequestHandler, type Response, Router } from 'express';
-import { type RoomPostAnswer, type RoomTokenAnswer, roomTokenSchema } from '../../../shared/echo.ts';
+import {
+  ROOM_TOKEN_DEFAULT_S,
+  type RoomPostAnswer,
+  type RoomTokenAnswer,
+  roomTokenSchema,
+} from '../../../shared/echo.ts';
 import { MAX_TOKEN } from '../../../shared/events.ts';
 import { clientAddress } from '../../core/client-address.ts';
 import { AppError } from '../../core/errors.ts';
@@ -81,9 +86,9 @@ export function roomRoutes(deps: HttpDeps): Router {
     const answer: RoomTokenAnswer = rooms.tokens.issue({
       clientId,
       room: checkRoomName(room),
-      expiresInS: expiresIn,
-      ...(scope === undefined ? {} : { scope }),
-      ...(metadata === undefined ? {} : { metadata }),
+      expiresInS: expiresIn ?? ROOM_TOKEN_DEFAULT_S,
+      ...(scope ? { scope } : {}),
+      ...(metadata ? { metadata } : {}),
     });
     if (answer.token.length > MAX_TOKEN)
       throw new AppError('invalid_request', { detail: 'metadata: too long' });

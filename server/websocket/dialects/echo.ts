@@ -28,8 +28,7 @@ const NAMES = new Map(
  * The room that an address names: `/:room`, `/rooms/:room`, either with `/remotecontrol` behind, or `?room=` where the
  * path has none. @returns null where the address is not one of a room
  */
-function roomOf({ path, query }: UpgradeRequest): { room: string | null; control: boolean } | null {
-  const at = path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path;
+function roomOf({ path: at, query }: UpgradeRequest): { room: string | null; control: boolean } | null {
   if (at === '/' || at === '/rooms') {
     const has = (names: readonly string[]) => names.some((name) => query.has(name));
     const isOurs = at !== '/' || (has(OWN_PARAMETERS) && !has(KEY_PARAMETERS));
@@ -78,7 +77,7 @@ class EchoSession implements DialectSession, RoomPeer {
       });
     }
     const { type } = parsed.data;
-    if (type !== undefined && ECHO_SUPPRESSED.includes(type)) {
+    if (typeof type === 'string' && ECHO_SUPPRESSED.includes(type)) {
       return this.#answer({ type: 'ack', ackType: type, receivedAt: new Date().toISOString() });
     }
     // As it was parsed: copying it could turn a field into a prototype.

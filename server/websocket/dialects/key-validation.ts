@@ -15,7 +15,7 @@ const GRACE_MS = 5000;
 const OPEN_MAX = 4;
 
 const PARTS = ['serviceId', 'hwid', 'key'] as const;
-type Given = Partial<KeyQuestion>;
+type Given = { [Part in keyof KeyQuestion]?: string | undefined };
 
 /** What the URL says; null where a part is malformed. */
 function readGiven(query: UpgradeRequest['query']): Given | null {
@@ -46,8 +46,7 @@ export function createKeyValidationDialect(deps: {
     const answer = (message: KeyAnswer) => connection.send(JSON.stringify(message));
     let validations = 0;
 
-    async function validate(asked: Given): Promise<void> {
-      const { serviceId, hwid, key } = { ...given, ...asked };
+    async function validate({ serviceId, hwid, key }: Given): Promise<void> {
       if (serviceId === undefined || hwid === undefined || key === undefined) {
         throw new AppError('invalid_request', { detail: 'serviceId, hwid and key are needed' });
       }
@@ -80,12 +79,9 @@ export function createKeyValidationDialect(deps: {
         if (parsed.data.type === 'heartbeat') {
           return answer({ type: 'heartbeat_response', timestamp: Date.now() });
         }
-        const { serviceId, hwid, key } = parsed.data;
-        return validate({
-          ...(serviceId === undefined ? {} : { serviceId }),
-          ...(hwid === undefined ? {} : { hwid }),
-          ...(key === undefined ? {} : { key }),
-        });
+        const asked: Given = {};
+        for (const part of PARTS) asked[part] = parsed.data[part] ?? given[part];
+        return validate(asked);
       },
       fail: (error) => answer({ type: 'error', message: error.toPayload().message, code: error.code }),
     };

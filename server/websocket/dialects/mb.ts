@@ -131,7 +131,8 @@ export function createMbDialect(deps: { hub: Hub; requests: Requests; jwts: Jwts
         const [issue] = parsed.error.issues;
         throw new AppError('invalid_request', { detail: `${issue?.path.join('.')}: ${issue?.message}` });
       }
-      const { topic, action } = parsed.data;
+      const { topic } = parsed.data;
+      const action = parsed.data.action ?? 'both';
       if (!isTopicPattern(topic)) throw new AppError('invalid_room', { detail: 'topic' });
       if (header.topic === MB_UNSUBSCRIBE) {
         if (action !== 'request') end(listening, topic);
