@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import type { ErrorCode } from '../../shared/errors.ts';
-import type { ProxyTrust } from '../core/client-address.ts';
+import { addressGroup, type ProxyTrust } from '../core/client-address.ts';
 import { toAppError } from '../core/errors.ts';
 import { flatUuid } from '../core/flat-uuid.ts';
 import type { OriginPolicy } from '../core/origin-policy.ts';
@@ -32,6 +32,12 @@ const STOP_MS = 2000;
 const SWEEP_MAX_MS = 500;
 const SWEEP_MIN_MS = 25;
 
+/**
+ * Open connections of one client address (IPv6: its /64) without a token: all that an instance is built for, and a quarter of
+ * what it takes, so that nobody has them all.
+ */
+const ANONYMOUS_MAX = 5000;
+
 export interface WebSocketsDeps {
   /** In the order in which they are asked. */
   dialects: readonly Dialect[];
@@ -43,6 +49,8 @@ export interface WebSocketsDeps {
   messageRate: number;
   heartbeatIntervalMs: number;
   clientTimeoutMs: number;
+  /** ANONYMOUS_MAX */
+  anonymousMax?: number;
   onError?(code: string): void;
   /** A connection has ended. */
   onClose?(dialect: string, code: number): void;
@@ -67,8 +75,10 @@ interface Knock {
 
 /** The plain WebSocket side: routes upgrades to dialects and gives their connections what all have in common [WS-5]. */
 export function createWebSockets(deps: WebSocketsDeps): WebSockets {
-  const { dialects, logger, heartbeatIntervalMs, clientTimeoutMs } = deps;
+  const { dialects, logger, heartbeatIntervalMs, clientTimeoutMs, anonymousMax = ANONYMOUS_MAX } = deps;
   const open = new Set<OpenSocket>();
+  /** Those without a token, by client address. */
+  const anonymous = new Map<string, Set<OpenSocket>>();
   const protocols = new WeakMap<IncomingMessage, string>();
   let stopped: Promise<void> | undefined;
 
@@ -108,9 +118,17 @@ export function createWebSockets(deps: WebSocketsDeps): WebSockets {
     onMessage: (dialect) => deps.onMessage?.(dialect),
     onClosed(socket, code) {
       open.delete(socket);
+      if (anonymous.size > 0) forget(addressGroup(socket.address), socket);
       deps.onClose?.(socket.dialect, code);
     },
   };
+
+  const isFull = (address: string) => (anonymous.get(addressGroup(address))?.size ?? 0) >= anonymousMax;
+
+  function forget(group: string, socket: OpenSocket): void {
+    const sockets = anonymous.get(group);
+    if (sockets?.delete(socket) && sockets.size === 0) anonymous.delete(group);
+  }
 
   function accept(
     dialect: Dialect,
@@ -124,6 +142,10 @@ export function createWebSockets(deps: WebSocketsDeps): WebSockets {
       const options = { id: flatUuid(), address, dialect: dialect.name, raw, timeoutMs };
       const socket = createSocket(ws, rules, options, admission.open);
       open.add(socket);
+      if (admission.anonymous) {
+        const group = addressGroup(address);
+        anonymous.set(group, (anonymous.get(group) ?? new Set()).add(socket));
+      }
       if (stopped) socket.close('going_away');
     });
   }
@@ -135,7 +157,9 @@ export function createWebSockets(deps: WebSocketsDeps): WebSockets {
     const dialect = target && dialects.find((one) => one.matches(target));
     if (!target || !dialect || dialect.off !== undefined) return refuse(knock, 'not_found');
     if (!deps.originAllowed(request.headers)) return refuse(knock, 'origin_not_allowed');
-    const admission = await dialect.admit(target);
+    const asked = await dialect.admit(target);
+    const isTooMany = 'open' in asked && asked.anonymous && isFull(target.address);
+    const admission: Admission = isTooMany ? { refuse: 'too_many_connections' } : asked;
     if ('refuse' in admission) {
       logger.info('connection refused', {
         dialect: dialect.name,

@@ -59,6 +59,8 @@ export type Admission =
     }
   | {
       protocol?: string | undefined;
+      /** Nobody has shown who they are: one client address may have only so many of these. */
+      anonymous?: boolean;
       /** Silence in ms after which the connection is cut; CLIENT_TIMEOUT where that is shorter or this is not given. */
       timeoutMs?: number;
       /** May close the connection at once, with the close code that says why. */

@@ -144,14 +144,17 @@ export function createEchoDialect(deps: { rooms: RoomHost | null }): Dialect {
       const target = roomOf(request);
       if (!rooms || !target) return { refuse: 'not_found' };
       const { path, query, headers, address } = request;
+      const token = requestToken(request);
       const entry = await rooms.admit({
         ...target,
-        token: requestToken(request),
+        token,
         address,
         request: { path, query, headers },
       });
       return {
         protocol: chooseProtocol(request, 'echo'),
+        // Those that are turned away stay until they have taken part in closing, too.
+        anonymous: token === null || 'reject' in entry,
         open: (connection) =>
           'reject' in entry
             ? turnAway(connection, entry.reject)

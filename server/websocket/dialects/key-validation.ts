@@ -96,6 +96,7 @@ export function createKeyValidationDialect(deps: {
       const given = readGiven(query);
       if (!given) return { refuse: 'invalid_request' };
       return {
+        anonymous: true,
         timeoutMs: heartbeatIntervalMs + GRACE_MS,
         open: (connection) => open(connection, given),
       };
