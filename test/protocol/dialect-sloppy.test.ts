@@ -46,6 +46,28 @@ describe('sloppy clients of the dialects', () => {
     assert.deepEqual(Object.keys(rest).sort(), ['from', 'id', 'timestamp', 'type']);
   });
 
+  it('[WS-2] a push and a request for a token need no Content-Type', async () => {
+    const post = async (path: string, bearer: string, body: string, headers: Record<string, string> = {}) => {
+      const init = { method: 'POST', headers: { authorization: `Bearer ${bearer}`, ...headers }, body };
+      const response = await fetch(`${server.url}${path}`, init);
+      return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+    };
+    const request = JSON.stringify({ clientId: 'a', room: 'plain' });
+    // As fetch and as curl name the body where nobody tells them.
+    const form = { 'content-type': 'application/x-www-form-urlencoded' };
+    for (const headers of [{}, form]) {
+      const minted = await post('/auth/token', ISSUER_KEY, request, headers);
+      assert.equal(minted.status, 200);
+      const member = await enter(server, 'plain');
+      const pushed = await post('/plain/postcontent', String(minted.body.token), '{"content":1}', headers);
+      assert.deepEqual(pushed, { status: 200, body: { success: true, clientCount: 1 } });
+      await member.next(({ content }) => content === 1);
+      await member.close();
+      const bad = await post('/plain/postcontent', String(minted.body.token), 'content=1', headers);
+      assert.equal(bad.status, 400);
+    }
+  });
+
   it('[WS-3] null is as good as nothing in a validation', async () => {
     const socket = await openSocket(`${server.url}/?serviceId=s&hwid=h&key=k`);
     socket.send({ type: 'validate', serviceId: null, hwid: null, key: null });

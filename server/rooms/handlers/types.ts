@@ -123,7 +123,7 @@ export interface RoomHandler {
   /** Messages that the room keeps for those who come later, at most 1000; 0: none. */
   readonly historyLength: number;
 
-  /** Decides who comes in, on top of the token. Only `true` and an object without `reject: true` let in. */
+  /** Decides who comes in, on top of the token. Only `true` and an object with `reject: false` let in. */
   verifyAuth(auth: AuthPayload, request: RoomRequest, clientAddress: string): MaybePromise<unknown>;
   /** A client has connected and joins when this ends; `false` rejects it. */
   onJoin(
