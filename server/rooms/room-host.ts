@@ -64,11 +64,15 @@ export function createRoomHost(deps: RoomHostDeps): RoomHost {
   let stopped: Promise<void> | undefined;
   let figures: { at: number; value: Promise<Record<string, unknown>> } | undefined;
 
-  for (const { room, handler, foreign } of deps.handlers) {
-    const hooks = createHooks(handler, { room, foreign, ...hookDeps });
-    byRoom.set(room, hooks);
-    clients.set(room, new Set());
-    if (hooks.historyLength > 0) hub.keepHistory(room, hooks.historyLength);
+  for (const { room, handler, foreign, file } of deps.handlers) {
+    try {
+      const hooks = createHooks(handler, { room, foreign, ...hookDeps });
+      if (hooks.historyLength > 0) hub.keepHistory(room, hooks.historyLength);
+      byRoom.set(room, hooks);
+      clients.set(room, new Set());
+    } catch (error) {
+      logger.error('Room handler left out', { file, reason: String(error), error });
+    }
   }
   const registered = [...byRoom.values()];
   /** Rooms without a handler of their own, while somebody is there: one set of hooks for all of them. */
