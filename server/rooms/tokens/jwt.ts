@@ -13,7 +13,8 @@ const READ_ONLY_ROLE = 'observer';
 const HMAC = 'HS256';
 
 const claimsSchema = z.object({
-  userId: z.string().min(1).max(256),
+  /** Issuers whose users have numbers write them as they are. */
+  userId: z.union([z.string().min(1).max(256), z.int().transform(String)]),
   role: z.string().max(64).optional(),
   /** Names with `*` wildcards; absent: every channel. */
   channels: z.array(z.string().min(1).max(PATTERN_MAX)).max(256).optional(),

@@ -38,6 +38,11 @@ describe('JWTs of channels', () => {
     assert.deepEqual([foreign.from, foreign.expiresAt, foreign.mayPublish('anything')], ['u', null, true]);
   });
 
+  it('[WS-1] takes a user whose id is a number', async () => {
+    const { from } = await jwts.verify(forge(HS256, { ...CLAIMS, userId: 7 }, hs(SECRET)));
+    assert.equal(from, '7');
+  });
+
   it('[WS-1] an observer reads and does not publish', async () => {
     const grant = await jwts.verify(await jwts.issue({ userId: 'u', role: 'observer' }));
     assert.deepEqual([grant.mayJoin('a'), grant.mayPublish('a')], [true, false]);
