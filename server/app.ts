@@ -241,7 +241,7 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
     status,
     prove: logins.prove,
     hub,
-    grants: createGrants({ jwts, roomTokens }),
+    grants: createGrants({ jwts, roomTokens, vouch: async (claims, from) => rooms?.vouch(claims, from) }),
     // Anybody with a host of their own can get a session, so in production a room takes a token.
     sessionRooms: !config.production,
     watch: (token: string, session: Session) => watch.register(token, session),

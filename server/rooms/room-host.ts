@@ -1,3 +1,4 @@
+import { AppError } from '../core/errors.ts';
 import type { Logger, Stoppable } from '../core/types.ts';
 import { BaseRoomHandler } from './handlers/base-room-handler.ts';
 import type { LoadedHandler } from './handlers/discovery.ts';
@@ -51,6 +52,11 @@ export interface RoomHost extends Stoppable, PostDesk {
   /** The `type` of the frames that members of a room get. */
   messageType(room: string): string;
   admit(entry: EntryRequest): Promise<Entry>;
+  /**
+   * Has a room's handler look at a token that is shown elsewhere than at the room's own door, so without a request.
+   * @throws AppError forbidden
+   */
+  vouch(claims: RoomClaims, address: string): Promise<void>;
   /** What the handlers say of their rooms on this instance. */
   stats(): Promise<Record<string, unknown>>;
 }
@@ -139,6 +145,12 @@ export function createRoomHost(deps: RoomHostDeps): RoomHost {
       const reject = await hooks.verifyAuth(auth satisfies AuthPayload, entry.request, entry.address);
       if (reject) return { reject };
       return { open: (peer) => createVisit(core, { hooks, auth, peer, ...entry }) };
+    },
+    async vouch(claims, address) {
+      const { room } = claims;
+      const request = { path: `/rooms/${room}`, query: new URLSearchParams(), headers: {} };
+      const rejection = await byRoom.get(room)?.verifyAuth(claims, request, address);
+      if (rejection) throw new AppError('forbidden', rejection.reason ? { detail: rejection.reason } : {});
     },
     stats() {
       const now = performance.now();

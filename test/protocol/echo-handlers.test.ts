@@ -214,6 +214,24 @@ describe('room handlers of ROOMS_DIR', () => {
     assert.equal(problems.length, 4);
   });
 
+  it('[SIO-10] [WS-2] whom the handler does not let in is not let in over Socket.IO either', async () => {
+    const socket = server.client().connect();
+    await until(() => socket.connected);
+    const join = (room: string, clientId: string) =>
+      socket.emitWithAck('join_room', { room, token: roomToken(room, { clientId }) });
+    for (const [room, clientId] of [
+      ['myroom', 'banned'],
+      ['closed', 'anybody'],
+    ] as const) {
+      const refused = await join(room, clientId);
+      assert.equal(refused.ok ? '' : refused.error.code, 'forbidden', room);
+      const said = await socket.emitWithAck('publish_room', { room, data: 1 });
+      assert.equal(said.ok ? '' : said.error.code, 'not_authenticated', room);
+    }
+    assert.deepEqual(await join('myroom', 'welcome'), { ok: true });
+    assert.deepEqual(await join('no handler', 'anybody'), { ok: true });
+  });
+
   it('[WS-2] requiresAuth: false takes anybody, but not with a bad token', async () => {
     const guest = await knock(server, '/open');
     const { clientId } = await guest.next(isType('welcome'));

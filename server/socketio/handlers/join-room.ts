@@ -8,7 +8,7 @@ import type { Handler } from './types.ts';
 export const joinRoom: Handler<z.output<typeof joinRoomSchema>> = async (deps, connection, request) => {
   const room = checkRoomName(request.room);
   const { token } = request;
-  const grant = token ? await deps.grants.read(token) : null;
+  const grant = token ? await deps.grants.read(token, connection.address) : null;
   if (!connection.socket.connected) return {};
   if (token && grant) connection.member.rights.add(token, grant);
   requireRoomRight(deps, connection, (one) => one.mayJoin(room));
