@@ -75,6 +75,18 @@ function serviceOf(payload: unknown): string | undefined {
   return typeof service === 'string' && service.length <= 255 ? service : undefined;
 }
 
+/** Tells whoever waits for the answer to an event that it was refused. */
+export function refuseAck(event: string, args: readonly unknown[], error: AppError): void {
+  const ack = args.at(-1);
+  if (typeof ack !== 'function') return;
+  if (event === 'authenticate') ack(false);
+  else {
+    const service = serviceOf(args[0]);
+    const detail = error.detail ? { detail: error.detail } : {};
+    ack({ ok: false, error: errorPayload(error.code, { ...detail, ...(service ? { service } : {}) }) });
+  }
+}
+
 /**
  * Carries one event of a client to its handler. Nothing a client sends makes this throw: wrong events, wrong types and
  * failing handlers all end in an `error` event, and in the ack where there is one.
@@ -93,15 +105,7 @@ export async function dispatch(
   const refuse = (error: AppError) => {
     if (error.code === 'internal') deps.logger.error('event failed', { event, cause: String(error.cause) });
     connection.fail(error, service);
-    if (event === 'authenticate') ack?.(false);
-    else
-      ack?.({
-        ok: false,
-        error: errorPayload(error.code, {
-          ...(error.detail ? { detail: error.detail } : {}),
-          ...(service ? { service } : {}),
-        }),
-      });
+    refuseAck(event, args, error);
   };
 
   try {

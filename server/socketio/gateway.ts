@@ -22,7 +22,7 @@ import {
   type GatewaySocket,
   type Login,
 } from './connection.ts';
-import { dispatch } from './dispatch.ts';
+import { dispatch, refuseAck } from './dispatch.ts';
 import type { HandlerDeps } from './handlers/types.ts';
 import type { KeptRequest } from './io.ts';
 import { requireRoomRight } from './room-member.ts';
@@ -177,9 +177,15 @@ export function createGateway(deps: GatewayDeps): Gateway {
     const { connection } = this.data;
     if (!connection) return;
     const verdict = connection.countMessage();
-    if (verdict === 'pass') void dispatch(handlerDeps, connection, event, args);
-    else if (verdict === 'warn') connection.fail(new AppError('rate_limited'));
-    else if (verdict === 'close') this.disconnect(true);
+    if (verdict === 'pass') {
+      void dispatch(handlerDeps, connection, event, args);
+      return;
+    }
+    const error = new AppError('rate_limited');
+    if (verdict === 'warn') connection.fail(error);
+    if (verdict === 'close') this.disconnect(true);
+    // Whoever waits for an answer is told of each; the close comes after as many as may come at once.
+    else refuseAck(event, args, error);
   }
 
   // Without a listener a broken packet would end the process (CVE-2024-38355). Clients can send an event of this name,

@@ -156,6 +156,18 @@ describe('the Socket.IO gateway and what it is not made for', () => {
     await until(() => !socket.connected);
   });
 
+  it('[WS-5] [SIO-7] whoever waits for the answer to an event above MESSAGE_RATE is told that it was refused', async () => {
+    const { socket, errors } = await connect();
+    const answers = await Promise.all(
+      Array.from({ length: 75 }, () => socket.timeout(3000).emitWithAck('leave_room', { room: 'r' })),
+    );
+    const refused = answers.filter((answer) => !answer.ok && answer.error.code === 'rate_limited');
+    assert.equal(answers.filter(({ ok }) => ok).length + refused.length, 75);
+    assert.ok(refused.length > 0 && refused.length <= 35, `${refused.length} refused`);
+    assert.equal(errors.filter(({ code }) => code === 'rate_limited').length, 1);
+    assert.equal(socket.connected, true);
+  });
+
   it('[WS-5] a packet over MAX_PAYLOAD_BYTES ends only its own connection', async () => {
     const other = await connect();
     const { socket } = await connect();
