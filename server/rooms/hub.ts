@@ -63,6 +63,8 @@ export function createHub(deps: HubDeps): Hub {
   const roomsOf = new Map<Member, string[]>();
   const historyLengths = new Map<string, number>();
   const watches = createWatches();
+  /** Those whose history is being read. */
+  const resumes = new WeakMap<Membership, Promise<{ recovered: boolean }>>();
   /** Published here, not yet told to anybody: one turn of the event loop. */
   let outgoing: WireMessage[] = [];
   /** Arrived, not yet handed to the members here: one turn of the event loop. */
@@ -265,6 +267,27 @@ export function createHub(deps: HubDeps): Hub {
     }
   }
 
+  /** Gives a member what the history holds behind `after`, and then what came meanwhile. */
+  async function catchUp(
+    name: string,
+    member: Member,
+    membership: Membership,
+    after: string,
+  ): Promise<{ recovered: boolean }> {
+    const kept = await deps.history.read(name).catch(() => []);
+    if (rooms.get(name)?.members.get(member) !== membership) return { recovered: false };
+    const position = kept.findIndex(({ id }) => id === after);
+    const missed = (position < 0 ? [] : kept.slice(position + 1)).map(createMessage);
+    const seen = new Set(missed.map(({ id }) => id));
+    const later = (membership.held ?? []).filter(({ id }) => !seen.has(id) && id !== after);
+    const overrun = (membership.held?.length ?? 0) >= HELD_MAX;
+    membership.held = null;
+    const wanted = select(missed, member, [membership.filter], new Set(missed.map(({ origin }) => origin)));
+    const all = [...wanted, ...later];
+    if (all.length > 0) give(member, all);
+    return { recovered: position >= 0 && !overrun };
+  }
+
   return {
     join(name, member, options = {}) {
       enter(name, member, options.filter, null);
@@ -275,19 +298,14 @@ export function createHub(deps: HubDeps): Hub {
         enter(name, member, options.filter, null);
         return { recovered: false };
       }
+      // Asked again while it is under way: what is missed comes once.
+      const known = rooms.get(name)?.members.get(member);
+      const running = known?.held ? resumes.get(known) : undefined;
+      if (running) return running;
       const membership = enter(name, member, options.filter, []);
-      const kept = await deps.history.read(name).catch(() => []);
-      if (rooms.get(name)?.members.get(member) !== membership) return { recovered: false };
-      const position = kept.findIndex(({ id }) => id === after);
-      const missed = (position < 0 ? [] : kept.slice(position + 1)).map(createMessage);
-      const seen = new Set(missed.map(({ id }) => id));
-      const later = (membership.held ?? []).filter(({ id }) => !seen.has(id) && id !== after);
-      const overrun = (membership.held?.length ?? 0) >= HELD_MAX;
-      membership.held = null;
-      const wanted = select(missed, member, [membership.filter], new Set(missed.map(({ origin }) => origin)));
-      const all = [...wanted, ...later];
-      if (all.length > 0) give(member, all);
-      return { recovered: position >= 0 && !overrun };
+      const resumed = catchUp(name, member, membership, after);
+      resumes.set(membership, resumed);
+      return resumed;
     },
     leave,
     leaveAll(member) {

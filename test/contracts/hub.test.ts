@@ -284,6 +284,23 @@ for (const [form, create] of Object.entries(FORMS)) {
       assert.deepEqual(await rig.one.history('forgetful', 2), []);
     });
 
+    it('[SIO-10] what is resumed twice at a time comes once', async () => {
+      const [live, back] = [listener('live'), listener('back')];
+      for (const hub of [rig.one, rig.two]) hub.keepHistory('kept', 5);
+      rig.two.join('kept', live.member);
+      const { id } = rig.one.publish('kept', say('before'));
+      rig.one.publish('kept', say('missed'));
+      await until(() => live.data().length === 2);
+      const both = await Promise.all([
+        rig.two.resume('kept', back.member, id),
+        rig.two.resume('kept', back.member, id),
+      ]);
+      assert.deepEqual(both, [{ recovered: true }, { recovered: true }]);
+      rig.one.publish('kept', say('after'));
+      await until(() => back.data().includes('after'));
+      assert.deepEqual(back.data(), ['missed', 'after']);
+    });
+
     it('[WS-5] bounds hold: names, size, depth, rooms of one member, reserved names', () => {
       const { member } = listener('a');
       for (const name of ['', ' ', 'a\nb', 'x'.repeat(201), '\ud800']) {
