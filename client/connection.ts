@@ -63,7 +63,7 @@ export interface Connection {
   open(): void;
   /** Closes it and stops trying. */
   close(status?: 'idle' | 'closed'): void;
-  /** Tries now: ends a waiting time, a closed or a denied state. */
+  /** Tries now: ends a waiting time, a closed or a denied state, and a connection that was opened with another token. */
   reconnect(): void;
   /** Uses another token from now on; takes effect with the next `reconnect`. */
   setToken(token: string | undefined): void;
@@ -100,6 +100,8 @@ interface LooseEmitter {
 export function createConnection(options: ConnectionOptions = {}): Connection {
   const state = createStore<ConnectionState>(IDLE_STATE);
   let token = options.token;
+  /** The token of the last attempt. */
+  let tried = token;
   /** Attempts since the connection was last good: it may be open and still not be. */
   let attempts = 0;
   let authenticateTimer: ReturnType<typeof setTimeout> | null = null;
@@ -142,6 +144,7 @@ export function createConnection(options: ConnectionOptions = {}): Connection {
   function attemptNow(): void {
     stopTimers();
     attempts += 1;
+    tried = token;
     update({ attempt: attempts, nextRetryAt: null });
     authenticateTimer = setTimeout(() => {
       socket.disconnect();
@@ -163,6 +166,14 @@ export function createConnection(options: ConnectionOptions = {}): Connection {
     retryTimer = setTimeout(attemptNow, delay);
     const nextRetryAt = Date.now() + delay;
     update({ status: 'reconnecting', error, attempt: attempts, nextRetryAt, transport: null });
+  }
+
+  function close(status: 'idle' | 'closed' = 'closed'): void {
+    stopTimers();
+    openedAt = null;
+    drainDelay = null;
+    state.set({ ...IDLE_STATE, status });
+    socket.disconnect();
   }
 
   socket.on('authenticated', (session) => {
@@ -233,14 +244,10 @@ export function createConnection(options: ConnectionOptions = {}): Connection {
       if (wanted()) return;
       start();
     },
-    close(status = 'closed') {
-      stopTimers();
-      openedAt = null;
-      drainDelay = null;
-      state.set({ ...IDLE_STATE, status });
-      socket.disconnect();
-    },
+    close,
     reconnect() {
+      // What is open, or on the way, belongs to whoever the other token stands for.
+      if (tried !== token && wanted()) close('idle');
       const { status } = state.get();
       if (status === 'open' || status === 'connecting') return;
       if (status === 'reconnecting') {

@@ -33,7 +33,7 @@ export interface GatewayClient {
   retain(): () => void;
   /** Closes the connection for good, until `reconnect`. */
   close(): void;
-  /** Tries now; `token` replaces the one in use. */
+  /** Tries now; `token` replaces the one in use, also that of an open connection. */
   reconnect(token?: string): void;
   emit: Connection['emit'];
   request: Connection['request'];
@@ -81,10 +81,26 @@ export function createGatewayClient(options: GatewayOptions = {}): GatewayClient
   const status = createStatusFeed({ connection, retainConnection: retain }, linger);
 
   let wasOpen = false;
+  /** Whose lines and states are held: host and user of the last login; null where no gateway has told yet. */
+  let holder: string | null = null;
+
+  /** Another host, or another user of it, has nothing to do with what was shown before. */
+  function forgetOthers(): void {
+    const { session } = state.get();
+    const present = session && JSON.stringify([session.host, session.username]);
+    if (present === null || present === holder) return;
+    if (holder !== null) {
+      for (const stream of streams.values()) stream.onOtherSession();
+      status.onOtherSession();
+    }
+    holder = present;
+  }
+
   state.subscribe(() => {
     const open = state.get().status === 'open';
     if (open === wasOpen) return;
     wasOpen = open;
+    if (open) forgetOthers();
     for (const stream of streams.values()) stream.onConnection(open);
     status.onConnection(open);
   });

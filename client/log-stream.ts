@@ -30,6 +30,8 @@ export interface LogStreamSnapshot {
   /** Whether the host may have older lines, and the buffer room for them. */
   readonly hasOlder: boolean;
   readonly loadingOlder: boolean;
+  /** One higher each time all was forgotten: what was taken from here before does not join on to what is here now. */
+  readonly life: number;
   readonly version: number;
 }
 
@@ -50,6 +52,8 @@ export interface LogStream {
 /** What the gateway client calls on its streams. */
 export interface LogStreamControl extends LogStream {
   onConnection(open: boolean): void;
+  /** The connection is another user's, or to another host: nothing held is theirs. */
+  onOtherSession(): void;
   onBatch(batch: LogBatch): void;
   onGap(gap: LogGap): void;
   onError(error: GatewayError): void;
@@ -167,8 +171,19 @@ export function createLogStream(
     stopTimer();
     const asked = enter('subscribing');
     gapSeen = false;
-    const after = cursor;
     changed();
+    if (cursor === null && options.tail === 0 && !wasEmpty) {
+      // Without old lines there would be nothing to resume behind until a new one comes.
+      const newest = await connection.request('log_history', { service, limit: 1 });
+      if (asked !== step) return;
+      if (!newest.ok) {
+        refused(newest.error, null);
+        return changed();
+      }
+      cursor = newest.entries.at(-1)?.id ?? null;
+      wasEmpty = cursor === null;
+    }
+    const after = cursor;
     const tail = wasEmpty ? TAIL_MAX : (options.tail ?? TAIL);
     const position = after === null ? { tail } : { after };
     const answer = await connection.request('subscribe_logs', { service, batch: true, ...position });
@@ -223,17 +238,19 @@ export function createLogStream(
     return fresh;
   }
 
+  const oldestLine = () => buffer.items().find((item) => item.kind === 'line');
+
   async function loadPage(limit: number): Promise<GatewayError | null> {
+    const oldest = oldestLine();
+    // What comes live may be the page's lines.
+    if (oldest === undefined) return null;
     buffer.grow();
-    const oldest = buffer.items().find((item) => item.kind === 'line');
     const started = life;
-    const before = oldest?.kind === 'line' ? { before: oldest.id } : {};
-    const answer = await connection.request('log_history', { service, limit, ...before });
+    const answer = await connection.request('log_history', { service, limit, before: oldest.id });
     if (started !== life) return null;
     if (!answer.ok) return answer.error;
     // Had the oldest line fallen out meanwhile, there would be a hole between the page and the rest.
-    const still = buffer.items().find((item) => item.kind === 'line');
-    if (still === oldest) {
+    if (oldestLine() === oldest) {
       buffer.prepend(answer.entries);
       reachedStart = !answer.hasMore;
     }
@@ -251,8 +268,9 @@ export function createLogStream(
         counts: buffer.counts(),
         dropped: buffer.dropped,
         cursor,
-        hasOlder: (!reachedStart || buffer.dropped > 0) && buffer.hasRoom && buffer.items().length > 0,
+        hasOlder: (!reachedStart || buffer.dropped > 0) && buffer.hasRoom && oldestLine() !== undefined,
         loadingOlder: loading !== null,
+        life,
         version,
       };
       return snapshot;
@@ -290,6 +308,7 @@ export function createLogStream(
       if (open) void attach();
       changed();
     },
+    onOtherSession: reset,
     onBatch(batch) {
       if (phase !== 'subscribing' && phase !== 'attached') return;
       const newest = batch.entries.at(-1);

@@ -4,7 +4,7 @@ import type { LogStream, LogStreamSnapshot } from './log-stream.ts';
 import { createOlderSearch, type OlderSearch } from './older-search.ts';
 import { createListeners } from './store.ts';
 
-export interface LogViewSnapshot extends Omit<LogStreamSnapshot, 'items' | 'version'> {
+export interface LogViewSnapshot extends Omit<LogStreamSnapshot, 'items' | 'life' | 'version'> {
   /** What is to be shown: filtered, and standing still while paused. */
   readonly lines: readonly LogItem[];
   readonly filter: LogFilter;
@@ -47,6 +47,8 @@ export function createLogView(stream: LogStream, initialFilter: LogFilter = {}):
   let matching: readonly LogItem[] = NO_ITEMS;
   /** First and last sequence number that `matching` was made from; null: make it anew. */
   let seen: { first: number; last: number } | null = null;
+  /** Of the stream: after another one nothing that was made from it counts. */
+  let life = stream.get().life;
   /** Items before this number were cleared away. */
   let floor = Number.NEGATIVE_INFINITY;
   let frozen: { lines: readonly LogItem[]; last: number } | null = null;
@@ -71,6 +73,9 @@ export function createLogView(stream: LogStream, initialFilter: LogFilter = {}):
       matching = NO_ITEMS;
       seen = null;
     } else if (seen === null || first.seq < seen.first || first.seq > seen.last) {
+      // All that was seen has fallen out, and more that nobody has looked at, unless the next line is the first one now.
+      if (seen !== null && first.seq === seen.last + 1) older.adopt(matching);
+      else if (seen !== null && first.seq > seen.last) older.reset(filter);
       passes = compiled.walk();
       matching = pick(items, passes);
       seen = { first: first.seq, last: last.seq };
@@ -88,9 +93,16 @@ export function createLogView(stream: LogStream, initialFilter: LogFilter = {}):
   function read(): LogViewSnapshot {
     const current = stream.get();
     if (snapshot !== null && source === current) return snapshot;
+    if (current.life !== life) {
+      life = current.life;
+      floor = Number.NEGATIVE_INFINITY;
+      seen = null;
+      frozen = null;
+      older.reset(filter);
+    }
     if (source?.items !== current.items || seen === null) follow(current.items);
     source = current;
-    const { items, version: _version, ...rest } = current;
+    const { items, life: _life, version: _version, ...rest } = current;
     snapshot = {
       ...rest,
       hasOlder: rest.hasOlder || floor > (items[0]?.seq ?? floor),

@@ -1,5 +1,6 @@
 import { STATUS_INTERVAL_DEFAULT } from '../shared/events.ts';
 import type { StatusTransition, StatusWord, UnitStatus } from '../shared/node-status.ts';
+import { backoffDelay } from './backoff.ts';
 import type { Connection } from './connection.ts';
 import type { GatewayError } from './errors.ts';
 import { createListeners } from './store.ts';
@@ -39,6 +40,8 @@ export interface StatusFeed {
 
 export interface StatusFeedControl extends StatusFeed {
   onConnection(open: boolean): void;
+  /** The connection is another user's, or to another host: nothing held is theirs. */
+  onOtherSession(): void;
   onUpdate(statuses: UnitStatus[]): void;
   onTransition(transition: StatusTransition): void;
 }
@@ -74,6 +77,10 @@ export function createStatusFeed(
   let subscribed: number | null = null;
   let interval = STATUS_INTERVAL_DEFAULT;
   let staleTimer: ReturnType<typeof setTimeout> | null = null;
+  /** One higher with each question and each change of the connection: an older answer says nothing any more. */
+  let step = 0;
+  let failures = 0;
+  let retryTimer: ReturnType<typeof setTimeout> | null = null;
 
   const usage = createUsage({
     start() {
@@ -83,8 +90,9 @@ export function createStatusFeed(
     end() {
       if (subscribed !== null) connection.emit('unsubscribe_status');
       subscribed = null;
+      forgetQuestion();
       stopStaleTimer();
-      set({ ...PENDING_STATUS });
+      set(PENDING_STATUS);
       releaseConnection?.();
       releaseConnection = null;
     },
@@ -106,15 +114,28 @@ export function createStatusFeed(
     staleTimer = setTimeout(() => set({ isStale: true }), 2 * interval + STALE_GRACE);
   }
 
+  function forgetQuestion(): void {
+    step += 1;
+    if (retryTimer !== null) clearTimeout(retryTimer);
+    retryTimer = null;
+  }
+
   async function attach(force = false): Promise<void> {
     if (wishes.size > 0) interval = Math.min(...[...wishes].map((wish) => wish.interval));
     if (!usage.inUse || connection.state.get().status !== 'open') return;
     if (subscribed === interval && !force) return;
     subscribed = interval;
+    forgetQuestion();
+    const asked = step;
     const answer = await connection.request('subscribe_status', { interval });
+    if (asked !== step) return;
+    if (answer.ok) failures = 0;
     if (answer.ok || answer.error.code === 'not_connected') return;
     subscribed = null;
     set({ status: 'error', error: answer.error });
+    if (!answer.error.retryable) return;
+    failures += 1;
+    retryTimer = setTimeout(() => void attach(), backoffDelay(failures));
   }
 
   return {
@@ -136,8 +157,13 @@ export function createStatusFeed(
     refetch() {
       void attach(true);
     },
+    onOtherSession() {
+      stopStaleTimer();
+      set(PENDING_STATUS);
+    },
     onConnection(open) {
       subscribed = null;
+      forgetQuestion();
       if (open) void attach();
       else if (snapshot.data !== undefined) set({ isStale: true });
     },

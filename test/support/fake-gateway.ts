@@ -31,6 +31,10 @@ export interface FakeGateway {
   emit<E extends keyof ServerToClientEvents>(event: E, ...args: Parameters<ServerToClientEvents[E]>): void;
   /** The next subscribes are answered with this error, each entry once. */
   readonly refusals: Parameters<typeof errorPayload>[0][];
+  /** The same for status subscribes. */
+  readonly statusRefusals: Parameters<typeof errorPayload>[0][];
+  /** Hosts of tokens; the others are for node-1.example. */
+  readonly hosts: Map<string, string>;
   /** Token that is valid; null: any. */
   validToken: string | null;
   stop(): Promise<void>;
@@ -50,12 +54,16 @@ export async function startFakeGateway(
   const journals = new Map<string, Journal>();
   const received: string[] = [];
   const refusals: FakeGateway['refusals'] = [];
+  const statusRefusals: FakeGateway['statusRefusals'] = [];
+  const hosts = new Map<string, string>();
   let accepted = 0;
 
   const gateway: FakeGateway = {
     url: '',
     received,
     refusals,
+    statusRefusals,
+    hosts,
     validToken: null,
     get accepted() {
       return accepted;
@@ -106,7 +114,8 @@ export async function startFakeGateway(
     const { service, after, tail } = request;
     const journal = journalOf(service);
     let recovered = true;
-    let entries = journal.lines.slice(-(tail ?? 50));
+    const count = tail ?? 50;
+    let entries = count === 0 ? [] : journal.lines.slice(-count);
     if (after != null) {
       recovered = numberOf(after) >= journal.vacuumedTo;
       entries = journal.lines.filter((entry) => numberOf(entry.id) > numberOf(after));
@@ -146,8 +155,9 @@ export async function startFakeGateway(
   });
   io.on('connection', (socket) => {
     accepted += 1;
+    const { token } = socket.handshake.auth as { token?: string };
     socket.emit('authenticated', {
-      host: 'node-1.example',
+      host: hosts.get(token ?? '') ?? 'node-1.example',
       username: 'ops',
       expiresAt: '2030-01-01T00:00:00.000Z',
     });
@@ -169,6 +179,8 @@ export async function startFakeGateway(
     });
     socket.on('subscribe_status', (request, ack) => {
       received.push(`subscribe_status ${request?.interval}`);
+      const refusal = statusRefusals.shift();
+      if (refusal !== undefined) return ack?.({ ok: false, error: errorPayload(refusal) });
       socket.join('status');
       ack?.({ ok: true });
     });

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createGatewayClient, type GatewayClient, type GatewayOptions } from '../../client/gateway.ts';
 import type { LogItem } from '../../client/log-item.ts';
 import type { LogStream } from '../../client/log-stream.ts';
+import { createLogView } from '../../client/log-view.ts';
 import { type FakeGateway, startFakeGateway } from '../support/fake-gateway.ts';
 import { until } from '../support/until.ts';
 
@@ -122,6 +123,74 @@ describe('gateway client', () => {
       shown(stream),
       Array.from({ length: 800 }, (_, n) => String(n)),
     );
+  });
+
+  it('[LOG-2] with no old lines asked for misses no new one, and never shows an old one', async () => {
+    gateway.write('execution', 'old 1', 'old 2');
+    client = connect({ logs: { tail: 0 } });
+    const stream = watch('execution');
+    await until(() => stream.get().status === 'live');
+    gateway.cut();
+    gateway.write('execution', 'new 1', 'new 2');
+    await until(() => stream.get().items.length === 2);
+    gateway.write('execution', 'new 3');
+    await until(() => stream.get().items.length === 3);
+    assert.deepEqual(shown(stream), ['new 1', 'new 2', 'new 3']);
+    assert.equal(await stream.loadOlder(), null);
+    assert.deepEqual(shown(stream), ['old 1', 'old 2', 'new 1', 'new 2', 'new 3']);
+  });
+
+  it('[LOG-2] with no old lines asked for misses no line of a service that had none', async () => {
+    client = connect({ logs: { tail: 0 } });
+    const stream = watch('execution');
+    await until(() => stream.get().status === 'live');
+    gateway.cut();
+    gateway.write('execution', '1', '2');
+    await until(() => stream.get().items.length === 2);
+    assert.deepEqual(shown(stream), ['1', '2']);
+  });
+
+  it('[LOG-6] shows nothing of the host before when a token for another one comes, paused or not', async () => {
+    gateway.hosts.set('other', 'node-2.example');
+    gateway.write('execution', 'e 1', 'e 2');
+    const stream = watch('execution');
+    const view = createLogView(stream, { text: 'e' });
+    releases.push(
+      view.subscribe(() => {}),
+      client.status.subscribe(() => {}),
+    );
+    await until(() => view.get().lines.length === 2 && gateway.received.length === 2);
+    gateway.sendStatus([{ service: 'execution', status: 'active' }]);
+    await until(() => client.status.get().data !== undefined);
+    view.pause();
+    const asked = gateway.received.length;
+    const atOpen: unknown[] = [];
+    const remove = client.subscribe(() => {
+      if (client.getState().status !== 'open') return;
+      const { data, history } = client.status.get();
+      atOpen.push({ lines: view.get().lines, paused: view.get().paused, data, history });
+      remove();
+    });
+    client.reconnect('other');
+    assert.notEqual(client.getState().status, 'open');
+    await until(() => client.getState().session?.host === 'node-2.example');
+    assert.deepEqual(atOpen, [{ lines: [], paused: false, data: undefined, history: {} }]);
+    await until(() => gateway.received.length === asked + 2);
+    assert.equal(gateway.received.slice(asked).includes('subscribe_logs execution tail=500 batch'), true);
+    await until(() => view.get().lines.length === 2);
+  });
+
+  it('[SIO-4] goes on behind the last line when a new token is for the same host and user', async () => {
+    gateway.write('execution', '1');
+    const stream = watch('execution');
+    await until(() => stream.get().items.length === 1);
+    gateway.emit('session_ended', { reason: 'expired' });
+    await until(() => client.getState().status === 'denied');
+    gateway.write('execution', '2');
+    client.reconnect('a new one');
+    await until(() => stream.get().items.length === 2);
+    assert.deepEqual(shown(stream), ['1', '2']);
+    assert.equal(gateway.received.at(-1), 'subscribe_logs execution after=execution:1 batch');
   });
 
   it('keeps a subscription for a moment after its last viewer, then leaves', async () => {
@@ -248,6 +317,20 @@ describe('gateway client', () => {
     await until(() => gateway.received.length === 3);
     gateway.sendStatus([{ service: 'execution', status: 'failed' }]);
     await until(() => !client.status.get().isStale);
+  });
+
+  it('[SIO-6] asks for the status again where the host did not answer, and not where that cannot help', async () => {
+    gateway.statusRefusals.push('host_unreachable');
+    releases.push(client.status.subscribe(() => {}));
+    await until(() => client.status.get().error?.code === 'host_unreachable');
+    await until(() => gateway.received.length === 2);
+    gateway.sendStatus([{ service: 'execution', status: 'active' }]);
+    await until(() => client.status.get().status === 'success');
+    assert.equal(client.status.get().error, null);
+    gateway.statusRefusals.push('auth_failed');
+    client.status.refetch();
+    await until(() => client.status.get().error?.code === 'auth_failed');
+    assert.equal(gateway.received.length, 3);
   });
 
   it('works out the CPU share of a unit, and starts anew when it restarts', async () => {

@@ -14,6 +14,7 @@ function bufferStream(capacity: number) {
   const listeners = new Set<() => void>();
   let snapshot: LogStreamSnapshot | null = null;
   let next = 1;
+  let life = 0;
   const stream: LogStream = {
     service: 'execution',
     get() {
@@ -28,6 +29,7 @@ function bufferStream(capacity: number) {
           cursor: null,
           hasOlder: false,
           loadingOlder: false,
+          life,
           version: buffer.version,
         };
       }
@@ -53,6 +55,11 @@ function bufferStream(capacity: number) {
     answers,
     stream,
     buffer,
+    /** What a stream does that has had no viewer for a while, or another session. */
+    forget() {
+      life += 1;
+      buffer.clear();
+    },
     write(...entries: Omit<LogEntry, 'id'>[]) {
       buffer.append(entries.map((entry) => ({ id: String(next++), ...entry })));
       for (const listener of listeners) listener();
@@ -135,6 +142,39 @@ describe('client log view', () => {
       write({ line: 'e3' }, { line: 'y' });
       write({ line: 'e4' }, { line: 'e5' });
       assert.deepEqual(lines(view.get().lines), ['e0', 'e1', 'e2', 'e3', 'e4', 'e5']);
+    });
+
+    it('shows no older matches with a hole behind them: lines that nobody looked at have come and gone', async () => {
+      const { stream, write, answers } = bufferStream(3);
+      const view = createLogView(stream, { text: 'e' });
+      write({ line: 'e1' });
+      view.get();
+      answers.push(page(true, 'p', ['e0', 'info']));
+      await view.searchOlder();
+      assert.deepEqual(lines(view.get().lines), ['e0', 'e1']);
+      // All that was seen falls out, and nothing more: nothing is missing.
+      write({ line: 'e2' }, { line: 'e3' }, { line: 'e4' });
+      assert.deepEqual(lines(view.get().lines), ['e0', 'e1', 'e2', 'e3', 'e4']);
+      // In a tab that sleeps nobody looks.
+      write({ line: 'e5' }, { line: 'e6' });
+      write({ line: 'e7' }, { line: 'e8' });
+      assert.deepEqual(lines(view.get().lines), ['e6', 'e7', 'e8']);
+      assert.equal(view.get().older.status, 'idle');
+    });
+
+    it('keeps nothing of a stream that began anew: no match, no standing picture, no cleared place', async () => {
+      const { stream, write, answers, forget } = bufferStream(10);
+      const view = createLogView(stream, { text: 'e' });
+      write({ line: 'e1' });
+      view.get();
+      answers.push(page(true, 'p', ['e0', 'info']));
+      await view.searchOlder();
+      view.pause();
+      forget();
+      write({ line: 'e9' });
+      assert.deepEqual(lines(view.get().lines), ['e9']);
+      assert.equal(view.get().paused, false);
+      assert.deepEqual(view.get().older, { status: 'idle', error: null, found: 0 });
     });
 
     it('does nothing without a filter, and forgets an answer that comes for another one', async () => {
