@@ -3,6 +3,8 @@ import { type JournalRecord, MESSAGE_MAX, RECORD_FIELDS } from './record.ts';
 /** What stands in every entry without being asked for, as far as it is read. */
 const ADDRESS_FIELDS = ['__CURSOR', '__REALTIME_TIMESTAMP'] as const;
 
+/** With this every entry begins. */
+const FIRST_FIELD = `${ADDRESS_FIELDS[0]}=`;
 const NEWLINE = 10;
 const EQUALS = 61;
 const DASH = 45;
@@ -44,7 +46,7 @@ function isText(data: Buffer, from: number, to: number, text: string): boolean {
  * before it comes. Bytes may be cut into chunks anywhere.
  *
  * @param extra names of further fields to keep; others are passed over
- * @param onUnreadable told about entries without cursor or time, which cannot be shown
+ * @param onUnreadable told about entries that cannot be shown: without cursor or time, or damaged
  */
 export function createExportDecoder(
   extra: readonly string[] = [],
@@ -100,10 +102,24 @@ export function createExportDecoder(
       if (identifier) record.identifier = identifier;
       if (priority !== undefined) record.priority = priority;
     } else if (!empty) onUnreadable();
+    reset();
+    return record;
+  }
+
+  function reset(): void {
     empty = true;
     cursor = realtimeUs = message = pid = identifier = priority = undefined;
     others = {};
-    return record;
+  }
+
+  /**
+   * An entry that journalctl cannot read to its end (the journal is damaged there) has no empty line behind it: without
+   * this its fields would get mixed up with those of the next one. Other formats leave it out, too.
+   */
+  function leaveDamaged(data: Buffer, at: number): void {
+    if (empty || !isText(data, at, at + FIRST_FIELD.length, FIRST_FIELD)) return;
+    onUnreadable();
+    reset();
   }
 
   /** Reads the field at `at` that has no `=` in its line: binary, unless it is a remark. @returns its end, or -1 for more */
@@ -185,6 +201,7 @@ export function createExportDecoder(
           if (record) records.push(record);
           at++;
         } else {
+          leaveDamaged(data, at);
           const end = takeField(data, at);
           if (end === -1) {
             parts = [data.subarray(at)];

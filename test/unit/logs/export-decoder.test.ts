@@ -114,6 +114,27 @@ describe('the decoder of the export format', () => {
     assert.deepEqual([unreadable, pending], [2, 0]);
   });
 
+  it('[LOG-2] leaves out an entry that journalctl could not read to its end, and nothing of the next one', () => {
+    const damaged = (fields: Parameters<typeof entry>[0]) => entry(fields).subarray(0, -1);
+    const bytes = Buffer.concat([
+      entry({ __CURSOR: 'a', MESSAGE: 'first' }),
+      damaged({ __CURSOR: 'b', PRIORITY: '3' }),
+      entry({ __CURSOR: 'c', MESSAGE: 'third' }),
+      damaged({ __CURSOR: 'd', MESSAGE: 'text\nof two lines' }),
+      entry({ __CURSOR: 'e' }),
+    ]);
+    const { records, unreadable } = decode(bytes);
+    assert.deepEqual(
+      records.map(({ cursor, message, priority }) => [cursor, message, priority]),
+      [
+        ['a', 'first', undefined],
+        ['c', 'third', undefined],
+        ['e', '', undefined],
+      ],
+    );
+    assert.equal(unreadable, 2);
+  });
+
   it('gives the same records however the bytes are cut', () => {
     const text = fc.string({ unit: 'binary', maxLength: 60 });
     fc.assert(
