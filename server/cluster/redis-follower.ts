@@ -7,6 +7,11 @@ import type { StreamHead, StreamStore } from './types.ts';
 
 /** Batches of one stream taken with one answer. */
 const READ_COUNT = 100;
+/**
+ * How often the epochs of the followed streams are looked at, in ms. A stream that ended and began anew by a clock that was
+ * set back meanwhile counts from below the place where its followers wait, and no read would ever tell.
+ */
+const LOOK_MS = 5000;
 /** Longest wait of one read, in ms; a new follower interrupts it. */
 const BLOCK_MS = Math.min(1000, BLOCK_MAX_MS);
 
@@ -45,7 +50,7 @@ export function createStreamFollower(deps: { redis: RedisConnections; logger: Lo
       const batch = readBatch(entry);
       const last = batch.firstSeq + batch.count - 1;
       const { after } = follower;
-      if (after && last <= after.seq) continue;
+      if (after && batch.epoch === after.epoch && last <= after.seq) continue;
       if (!after || batch.epoch !== after.epoch || batch.firstSeq !== after.seq + 1) {
         drop(follower);
         follower.handler.onReset();
@@ -73,14 +78,18 @@ export function createStreamFollower(deps: { redis: RedisConnections; logger: Lo
   }
 
   /**
-   * After an outage: whoever follows an epoch that is over starts anew. A server that lost its data may have a clock that is
-   * behind, so that the next epoch's numbers never reach the place where the follower waits.
+   * Whoever follows an epoch that is over starts anew: after an outage, since a server that lost its data may have a clock
+   * that is behind, and now and then.
    */
   async function resetLost(): Promise<void> {
-    for (const [name, group] of [...followers]) {
-      const epoch = await redis.run((commands) => commands.hget(keys.streamHead(name), 'epoch'));
-      for (const follower of [...group]) {
-        if ((follower.after?.epoch ?? null) === epoch) continue;
+    const groups = [...followers].map(([name, group]) => ({ name, members: [...group] }));
+    const epochs = await redis.run((commands) =>
+      Promise.all(groups.map(({ name }) => commands.hget(keys.streamHead(name), 'epoch'))),
+    );
+    for (const [n, { members }] of groups.entries()) {
+      for (const follower of members) {
+        if ((follower.after?.epoch ?? null) === epochs[n] || !followers.get(follower.stream)?.has(follower))
+          continue;
         drop(follower);
         follower.handler.onReset();
       }
@@ -92,6 +101,7 @@ export function createStreamFollower(deps: { redis: RedisConnections; logger: Lo
     blocking = client;
     let connected = false;
     let doubtful = false;
+    let lookedAt = performance.now();
     client.on('ready', () => {
       doubtful ||= connected;
       connected = false;
@@ -109,8 +119,11 @@ export function createStreamFollower(deps: { redis: RedisConnections; logger: Lo
           blockedId = Number(await client.call('CLIENT', 'ID'));
           connected = true;
         }
-        if (doubtful) await resetLost();
-        doubtful = false;
+        if (doubtful || performance.now() - lookedAt > LOOK_MS) {
+          await resetLost();
+          doubtful = false;
+          lookedAt = performance.now();
+        }
         await readOnce(client);
       } catch (error) {
         blockedId = null;

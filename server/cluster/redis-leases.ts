@@ -14,11 +14,17 @@ const LEASE_MS = 1600;
 const RENEW_MS = 400;
 
 /**
- * KEYS lease, fence counter. ARGV instance, life. The fence never falls below the server's clock in microseconds (which
+ * KEYS lease, fence counter. ARGV instance, life. A lease that would live for longer than that was given by a clock that
+ * was ahead (it was set back since, or is another server's after a fail-over): it gets its life from now on, so that a dead
+ * holder is not waited for. The fence never falls below the server's clock in microseconds (which
  * doubles hold exactly): a store that came back empty cannot hand out an old one again.
  */
 const ACQUIRE = `
-if redis.call('EXISTS', KEYS[1]) == 1 then return '0' end
+local left = redis.call('PTTL', KEYS[1])
+if left ~= -2 then
+  if left < 0 or left > tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+  return '0'
+end
 local time = redis.call('TIME')
 local clock = tonumber(time[1]) * 1000000 + tonumber(time[2])
 local fence = string.format('%.0f', math.max(tonumber(redis.call('GET', KEYS[2]) or '0') + 1, clock))

@@ -147,6 +147,13 @@ describe('leases in redis', () => {
     assert.ok(ms < EXPIRY_MS, `${ms} ms`);
   });
 
+  it('[LOG-3] [R14] is free soon after its holder died, also where a clock that was ahead gave it an hour more', async () => {
+    const [, b] = managers();
+    await server.cli('SET', keys.lease('one'), '1:dead', 'PX', '3601600');
+    const { ms } = await takeWhenFree(b, 'one', EXPIRY_MS + 1000);
+    assert.ok(ms < EXPIRY_MS, `${ms} ms`);
+  });
+
   it('[LOG-2] is lost when redis is silent for longer than it lives', async () => {
     const [a, b] = managers();
     const lease = await take(a, 'one');

@@ -11,6 +11,7 @@ import {
   type StreamStore,
 } from '../../server/cluster/types.ts';
 import type { RedisConnections } from '../../server/redis/connections.ts';
+import { keys } from '../../server/redis/keys.ts';
 import { requirePart } from '../support/parts.ts';
 import { createRecordLogger } from '../support/record-logger.ts';
 import { connectRedis, type RedisServer, startRedis } from '../support/redis.ts';
@@ -23,6 +24,7 @@ import {
   follow,
   gets,
   headOf,
+  ownStream,
   type StreamKind,
 } from '../support/streams.ts';
 import { until } from '../support/until.ts';
@@ -222,6 +224,25 @@ describe('followers of streams in redis', () => {
     assert.ok(next.seq > headOf(batch).seq);
     await appendAll(store, 's', lease, next, [1]);
     await until(() => following.resets === 1);
+  });
+
+  it('[LOG-2] [R14] a follower finds a stream that ended and began anew after the clock of redis was set back', async () => {
+    const lease = await ownStream(leases, 's');
+    // As a clock that is an hour ahead gives it.
+    const ahead = Date.now() * 1000 + 3_600_000_000;
+    await server.cli('HSET', keys.streamHead('s'), 'seq', String(ahead));
+    const head = await store.begin('s', lease, 'e1');
+    assert.ok(head !== 'fenced' && head.seq > ahead);
+    const [batch] = await appendAll(store, 's', lease, head, [3]);
+    assert.ok(batch);
+    const following = follow(reader, 's', head);
+    await gets(following, [batch]);
+    // Nobody could read the host for a minute.
+    await server.cli('DEL', keys.streamHead('s'), keys.stream('s'));
+    const anew = await store.begin('s', lease, 'e2');
+    assert.ok(anew !== 'fenced' && anew.seq < head.seq);
+    await appendAll(store, 's', lease, anew, [1]);
+    await until(() => following.resets === 1, 8000);
   });
 
   it('[LOG-2] a follower waits for a redis that restarts with its data, and goes on behind its place', async () => {
