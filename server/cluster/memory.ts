@@ -1,3 +1,4 @@
+import { steadyNow } from '../core/steady-time.ts';
 import {
   type AppendResult,
   type Lease,
@@ -48,7 +49,7 @@ type Follower = { after: StreamHead | null; onBatch(batch: StreamBatch): void; o
 
 /** Streams of a single instance. Followers are called in a later tick, as over a network. */
 export function createMemoryStreams(deps: { now?: () => number } = {}): StreamStore {
-  const now = deps.now ?? Date.now;
+  const now = deps.now ?? steadyNow;
   const streams = new Map<string, MemoryStream>();
   const followers = new Map<string, Set<Follower>>();
   let stopped = false;

@@ -27,7 +27,7 @@ export function createLifecycle(deps: { logger: Logger; totalTimeoutMs?: number 
   let stopped: Promise<void> | undefined;
 
   async function stopPart(part: (typeof parts)[number], allowedMs: number): Promise<void> {
-    const began = Date.now();
+    const began = performance.now();
     let timer: NodeJS.Timeout | undefined;
     const timeout = new Promise<'timeout'>((resolve) => {
       timer = setTimeout(() => resolve('timeout'), Math.max(0, allowedMs));
@@ -42,14 +42,14 @@ export function createLifecycle(deps: { logger: Logger; totalTimeoutMs?: number 
       deps.logger.warn('A part failed to stop', { part: part.name, error });
     } finally {
       clearTimeout(timer);
-      deps.logger.debug('Part stopped', { part: part.name, ms: Date.now() - began });
+      deps.logger.debug('Part stopped', { part: part.name, ms: performance.now() - began });
     }
   }
 
   async function stopAll(): Promise<void> {
-    const end = Date.now() + (deps.totalTimeoutMs ?? TOTAL_TIMEOUT_MS);
+    const end = performance.now() + (deps.totalTimeoutMs ?? TOTAL_TIMEOUT_MS);
     for (let part = parts.pop(); part; part = parts.pop()) {
-      await stopPart(part, Math.min(part.timeoutMs, end - Date.now()));
+      await stopPart(part, Math.min(part.timeoutMs, end - performance.now()));
     }
   }
 

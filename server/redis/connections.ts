@@ -116,13 +116,13 @@ export function createRedis(deps: { url: string; logger: Logger }): RedisConnect
   let latencyMs: number | null = null;
   let lastError = '';
   let logged: boolean | null = null;
-  let loggedAt = 0;
+  let loggedAt = Number.NEGATIVE_INFINITY;
   let logTimer: NodeJS.Timeout | undefined;
   let stopping: Promise<void> | undefined;
 
   function logState(): void {
     if (logTimer !== undefined || logged === up || stopping) return;
-    const quietFor = loggedAt + LOG_QUIET - Date.now();
+    const quietFor = loggedAt + LOG_QUIET - performance.now();
     if (quietFor > 0) {
       logTimer = setTimeout(() => {
         logTimer = undefined;
@@ -133,7 +133,7 @@ export function createRedis(deps: { url: string; logger: Logger }): RedisConnect
     if (up) logger.info('redis up', { redis: label });
     else logger.warn('redis down: it is tried again until it answers', { redis: label, reason: lastError });
     logged = up;
-    loggedAt = Date.now();
+    loggedAt = performance.now();
   }
 
   function setUp(now: boolean): void {

@@ -1,3 +1,4 @@
+import { steadyNow } from '../core/steady-time.ts';
 import type { RedisConnections } from '../redis/connections.ts';
 import { keys } from '../redis/keys.ts';
 
@@ -15,7 +16,7 @@ export interface ReplayGuard {
 }
 
 export function createMemoryReplayGuard(options: { now?: () => number } = {}): ReplayGuard {
-  const { now = Date.now } = options;
+  const { now = steadyNow } = options;
   /** When each ends, oldest first: all live equally long. */
   const claims = new Map<string, number>();
   const nameOf = (room: string, id: string) => JSON.stringify([room, id]);

@@ -1,4 +1,5 @@
 import { AppError } from '../core/errors.ts';
+import { steadyNow } from '../core/steady-time.ts';
 import type { RedisConnections } from '../redis/connections.ts';
 import { keys } from '../redis/keys.ts';
 import { defineScript } from '../redis/script.ts';
@@ -60,7 +61,7 @@ export function createRedisHostKeyPins(redis: RedisConnections): HostKeyPins {
 }
 
 /** Pins of a process without Redis; they are gone with it. */
-export function createMemoryHostKeyPins(now: () => number = Date.now): HostKeyPins {
+export function createMemoryHostKeyPins(now: () => number = steadyNow): HostKeyPins {
   const pins = createExpiringMap<HostKeyPin>({ max: MAX_PINS, now });
   const name = ({ host, port }: HostPort): string => keys.hostKey(host, port);
   return {

@@ -2,6 +2,7 @@ import type { ErrorCode } from '../../shared/errors.ts';
 import { addressGroup } from '../core/client-address.ts';
 import { AppError } from '../core/errors.ts';
 import { sleep } from '../core/sleep.ts';
+import { steadyNow } from '../core/steady-time.ts';
 import type { RedisConnections } from '../redis/connections.ts';
 import { keys } from '../redis/keys.ts';
 import { createExpiringMap, type ExpiringMap } from './expiring-map.ts';
@@ -76,11 +77,11 @@ export function createLoginLimits(options: { redis?: RedisConnections } = {}): L
 
   /** Repeats `take` as long as only others' attempts or a few seconds stand in the way. */
   async function takeTurn(take: () => Promise<BudgetAnswer>): Promise<void> {
-    const deadline = Date.now() + WAIT_MAX;
+    const deadline = steadyNow() + WAIT_MAX;
     for (;;) {
       const answer = await take();
       if (answer.ok) return;
-      const left = deadline - Date.now();
+      const left = deadline - steadyNow();
       const waitMs = answer.busy ? WAIT_STEP : answer.retryMs;
       if (waitMs > left || waiting >= MAX_WAITING) {
         throw new AppError('too_many_logins', { retryAfterMs: answer.retryMs });
@@ -115,11 +116,11 @@ export function createLoginLimits(options: { redis?: RedisConnections } = {}): L
         throw error;
       }
 
-      const charged = Date.now();
+      const charged = steadyNow();
       return async (outcome) => {
         const cost = outcome === null ? NOTHING : (COSTS[outcome] ?? NOTHING);
         // sshd's clock starts at the failure, ours started before the attempt.
-        const late = cost.debtMs > 0 ? Date.now() - charged : 0;
+        const late = cost.debtMs > 0 ? steadyNow() - charged : 0;
         await Promise.all([
           addresses.settle(addressKey, addressTaken, cost.address),
           isKnown ? users.settle(userKey, 0, cost.user) : users.settle(userKey, 1, cost.user),
@@ -179,7 +180,7 @@ interface KnownLogins {
 /** Who has logged in where. While Redis is away nobody is known, and what happens then is not remembered. */
 function createKnownLogins(redis: RedisConnections | undefined): KnownLogins {
   if (redis === undefined) {
-    const known: ExpiringMap<true> = createExpiringMap({ max: MAX_KNOWN, now: Date.now });
+    const known: ExpiringMap<true> = createExpiringMap({ max: MAX_KNOWN, now: steadyNow });
     return {
       has: async (key) => known.get(key) === true,
       add: async (key) => known.set(key, true, KNOWN_TTL),

@@ -1,6 +1,7 @@
 import type { ErrorCode } from '../../shared/errors.ts';
 import { AppError, toAppError } from '../core/errors.ts';
 import { sleep } from '../core/sleep.ts';
+import { steadyNow } from '../core/steady-time.ts';
 import { normalizeHost } from '../ssh/address.ts';
 import type { HostKey, HostKeyVerdict, SshPool, SshTarget, TargetPolicy } from '../ssh/types.ts';
 import type { LoginLimits } from './login-limits.ts';
@@ -97,13 +98,13 @@ export function createLogins(deps: {
   }
 
   async function proveInCluster(session: Session, clientAddress: string): Promise<void> {
-    const deadline = Date.now() + PROOF_WAIT;
+    const deadline = steadyNow() + PROOF_WAIT;
     for (;;) {
       const state = await sessions.claimProof(session, PROOF_HOLD);
       if (state === 'proven') return;
       if (state === 'taken') break;
       if (state !== 'busy') throw new AppError(state.failed);
-      if (Date.now() > deadline) throw new AppError('ssh_busy');
+      if (steadyNow() > deadline) throw new AppError('ssh_busy');
       await sleep(PROOF_POLL * (0.5 + Math.random()));
     }
     try {

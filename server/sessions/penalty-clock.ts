@@ -1,3 +1,4 @@
+import { steadyNow } from '../core/steady-time.ts';
 import type { RedisConnections } from '../redis/connections.ts';
 import { defineScript } from '../redis/script.ts';
 import { createExpiringMap } from './expiring-map.ts';
@@ -28,7 +29,7 @@ local debt = math.min(math.max(0, redis.call('PTTL', KEYS[1])) + tonumber(ARGV[1
 if debt > 0 then redis.call('SET', KEYS[1], '', 'PX', debt) else redis.call('DEL', KEYS[1]) end
 return 0`;
 
-export function createMemoryPenaltyClock(now: () => number = Date.now): PenaltyClock {
+export function createMemoryPenaltyClock(now: () => number = steadyNow): PenaltyClock {
   const debts = createExpiringMap<true>({ max: MAX_HOSTS, now });
   return {
     async charge(key, costMs, maxMs) {

@@ -1,4 +1,5 @@
 import type { SessionEndReason } from '../../shared/events.ts';
+import { steadyNow } from '../core/steady-time.ts';
 import type { RedisConnections } from '../redis/connections.ts';
 import { keys } from '../redis/keys.ts';
 import { defineScript } from '../redis/script.ts';
@@ -104,7 +105,7 @@ export function createRedisSessionRecords(redis: RedisConnections): SessionRecor
   /** A fail-over or a restart from an old snapshot may have undone ends that were acknowledged [SES-7]. */
   async function repeatEnds(): Promise<void> {
     for (const [id, { ref, reason, until }] of ends) {
-      const left = until - Date.now();
+      const left = until - steadyNow();
       if (left <= 0) ends.delete(id);
       else await writeEnd(ref, reason, left, left);
     }
@@ -139,7 +140,7 @@ export function createRedisSessionRecords(redis: RedisConnections): SessionRecor
       if (existed) {
         const [oldest] = ends.keys();
         if (ends.size >= MAX_ENDS && oldest !== undefined) ends.delete(oldest);
-        ends.set(ref.id, { ref, reason, until: Date.now() + rememberMs });
+        ends.set(ref.id, { ref, reason, until: steadyNow() + rememberMs });
       }
       return existed;
     },

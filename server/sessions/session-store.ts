@@ -1,4 +1,5 @@
 import type { ErrorCode } from '../../shared/errors.ts';
+import { steadyNow } from '../core/steady-time.ts';
 import type { RedisConnections } from '../redis/connections.ts';
 import type { SshTarget } from '../ssh/types.ts';
 import { createMemorySessionRecords } from './memory-records.ts';
@@ -33,7 +34,7 @@ export type FullSessionStore = SessionStore & SessionFates & SessionProofs;
 
 /** The session store of a process without Redis. */
 export function createMemorySessionStore(options: SessionStoreOptions): FullSessionStore {
-  return createSessionStore(createMemorySessionRecords(options.now ?? Date.now), options);
+  return createSessionStore(createMemorySessionRecords(options.now ?? steadyNow), options);
 }
 
 /** The session store of a cluster [SES-1]. Does not stop `redis`. */

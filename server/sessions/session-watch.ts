@@ -1,4 +1,5 @@
 import { AppError } from '../core/errors.ts';
+import { steadyNow } from '../core/steady-time.ts';
 import type { Logger, Stoppable } from '../core/types.ts';
 import type { Session, SessionEnd, SessionEndReason, SessionFates, SessionStore } from './types.ts';
 
@@ -18,6 +19,7 @@ interface Watched {
   token: string;
   session: Session;
   expiresAt: number;
+  /** When to move its sliding end again, see `steadyNow`. */
   touchAt: number;
   /** Connections that registered it. */
   uses: number;
@@ -53,6 +55,8 @@ export function createSessionWatch(deps: {
   pollMs?: number;
 }): SessionWatch {
   const { store, onEnd, maxAgeMs, logger, now = Date.now, pollMs = POLL } = deps;
+  /** A clock that is set back must not keep sessions in use from being renewed. */
+  const steady = deps.now ?? steadyNow;
   const watched = new Map<string, Watched>();
   let timer: NodeJS.Timeout | undefined;
   let polling = false;
@@ -92,7 +96,7 @@ export function createSessionWatch(deps: {
 
   function nextTouch(expiresAt: number): number {
     // Spread, because thousands register in the same second after a reconnect storm.
-    return now() + Math.min(TOUCH, (expiresAt - now()) / 3) * (0.75 + Math.random() / 4);
+    return steady() + Math.min(TOUCH, (expiresAt - now()) / 3) * (0.75 + Math.random() / 4);
   }
 
   const isOver = ({ session }: Watched) => session.createdAt + maxAgeMs <= now();
@@ -129,7 +133,7 @@ export function createSessionWatch(deps: {
       const fate = fates[index] ?? 'lost';
       if (fate === 'lost') due.push([entry, 'expired']);
       else if (fate !== 'alive') end(entry, fate);
-      else if (entry.touchAt <= now()) due.push([entry, 'logout']);
+      else if (entry.touchAt <= steady()) due.push([entry, 'logout']);
     }
     for (let at = 0; at < due.length; at += TOUCH_BATCH) {
       await Promise.all(due.slice(at, at + TOUCH_BATCH).map(([entry, whenGone]) => touch(entry, whenGone)));

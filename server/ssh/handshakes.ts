@@ -1,4 +1,5 @@
 import { AppError } from '../core/errors.ts';
+import { steadyNow } from '../core/steady-time.ts';
 import type { SshLimits } from './limits.ts';
 
 /** A user seldom notices a delay up to this, in ms; it keeps several instances from stepping in time. */
@@ -43,7 +44,7 @@ export function keepsScore(software: string): boolean {
   return version !== null && Number(version[1]) * 100 + Number(version[2]) >= 908;
 }
 
-export function createHandshakeGate(limits: SshLimits, now: () => number = Date.now): HandshakeGate {
+export function createHandshakeGate(limits: SshLimits, now: () => number = steadyNow): HandshakeGate {
   const hosts = new Map<string, HostState>();
 
   function penalty(host: HostState): number {

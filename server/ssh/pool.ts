@@ -1,5 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { AppError, toAppError } from '../core/errors.ts';
+import { steadyNow } from '../core/steady-time.ts';
 import type { Logger } from '../core/types.ts';
 import { normalizeHost } from './address.ts';
 import { type Authentication, connectSsh, type SshConnection } from './connection.ts';
@@ -21,7 +22,7 @@ interface Entry {
   readonly abort: AbortController;
   /** Channels in use, and uses that wait for `ready`. */
   used: number;
-  /** Epoch ms before which it gets no further channel, because the host refused one; 0 if it never did. */
+  /** When (see `steadyNow`) it may get a further channel, because the host refused one; 0 if it never did. */
   fullUntil: number;
   /** Takes no new channels; ends when the last one is gone. */
   retired: boolean;
@@ -135,7 +136,7 @@ export function createSshPool(deps: {
       failure = toAppError(error, 'host_unreachable');
       if (failure.code === 'auth_failed') {
         proven.delete(key);
-        remember(refusedUntil, key, Date.now() + limits.authCooldownMs);
+        remember(refusedUntil, key, steadyNow() + limits.authCooldownMs);
       }
       throw failure;
     } finally {
@@ -226,7 +227,7 @@ export function createSshPool(deps: {
         !entry.connection?.worn() &&
         !entry.abort.signal.aborted &&
         entry.used < limits.channelsPerConnection &&
-        (fresh ? entry.fullUntil === 0 : entry.fullUntil <= Date.now()),
+        (fresh ? entry.fullUntil === 0 : entry.fullUntil <= steadyNow()),
     );
     const entry = open.find((candidate) => candidate.connection) ?? open[0];
     if (!entry) return undefined;
@@ -238,7 +239,7 @@ export function createSshPool(deps: {
   function assertUsable(key: string, signal: AbortSignal | undefined): void {
     if (stopping) throw new AppError('draining');
     if (signal?.aborted) throw new AppError('ssh_closed', { cause: 'aborted' });
-    if ((refusedUntil.get(key) ?? 0) > Date.now())
+    if ((refusedUntil.get(key) ?? 0) > steadyNow())
       throw new AppError('auth_failed', { cause: 'refused just now' });
   }
 
@@ -288,7 +289,7 @@ export function createSshPool(deps: {
         });
       } catch (error) {
         const { code } = toAppError(error);
-        if (code === 'ssh_busy') entry.fullUntil = Date.now() + limits.fullMs;
+        if (code === 'ssh_busy') entry.fullUntil = steadyNow() + limits.fullMs;
         if (code !== 'ssh_busy' || fresh) throw error;
       }
     }

@@ -61,7 +61,8 @@ export function createFactsKeeper(deps: {
   async function read(target: SshTarget, wanted: readonly UnitStatus[], find: ReadUnitFacts): Promise<void> {
     try {
       const found = await find(target, wanted, { sinceUs, signal });
-      sinceUs = found.newestUs ?? sinceUs;
+      // Not even the line read last is there: the journal has lost it, or the host's clock was set back.
+      sinceUs = found.newestUs ?? undefined;
       for (const unit of wanted) {
         const facts = found.facts.get(unit.service);
         if (facts) remember(unit, facts);

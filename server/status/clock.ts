@@ -1,8 +1,9 @@
+import { steadyNow } from '../core/steady-time.ts';
 import type { Clock } from './types.ts';
 
-/** The machine's own time. Its timers do not keep the process alive. */
+/** Time that goes on evenly, whatever is done to the machine's clock. Its timers do not keep the process alive. */
 export const systemClock: Clock = {
-  now: () => Date.now(),
+  now: () => steadyNow(),
   after(ms, run) {
     const timer = setTimeout(run, ms);
     timer.unref();

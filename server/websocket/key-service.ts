@@ -11,6 +11,7 @@ import {
 import { addressGroup } from '../core/client-address.ts';
 import type { AppError } from '../core/errors.ts';
 import { isDeeperThan, parseJson } from '../core/json.ts';
+import { steadyNow } from '../core/steady-time.ts';
 import type { Logger } from '../core/types.ts';
 
 /** Time for one answer of the service, in ms, its body included [WS-3]. */
@@ -119,7 +120,7 @@ export function createKeyService(deps: {
   restMs?: number;
   now?: () => number;
 }): KeyService {
-  const { url, logger, timeoutMs = TIMEOUT_MS, restMs = REST_MS, now = Date.now } = deps;
+  const { url, logger, timeoutMs = TIMEOUT_MS, restMs = REST_MS, now = steadyNow } = deps;
   /** By the hash of a question: until when its answer is no. In the order of the ends. */
   const noes = new Map<string, { until: number; verdict: KeyVerdict }>();
   const open = new Map<string, Promise<KeyVerdict>>();

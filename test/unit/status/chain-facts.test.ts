@@ -17,10 +17,14 @@ describe('facts of the status feed', () => {
   let next: ChainFacts | Error;
   let asked: { units: string[]; sinceUs: number | undefined }[];
   let abort: AbortController;
+  let hostAheadMs: number;
   const unitFacts: ReadUnitFacts = async (_target, units, { sinceUs }) => {
     asked.push({ units: units.map(({ service }) => service), sinceUs });
     if (next instanceof Error) throw next;
-    return { facts: new Map([['execution', next]]), newestUs: clock.now() * 1000 };
+    // As journalctl: backwards it ends at the first line that is too old.
+    const newestUs = (clock.now() + hostAheadMs) * 1000;
+    if (sinceUs !== undefined && newestUs < sinceUs) return { facts: new Map(), newestUs: null };
+    return { facts: new Map([['execution', next]]), newestUs };
   };
   const keeper = (known: UnitStatus[] = []) =>
     createFactsKeeper({ unitFacts, clock, logger: silent, signal: abort.signal, known });
@@ -28,6 +32,7 @@ describe('facts of the status feed', () => {
   beforeEach(() => {
     clock = createFakeClock();
     asked = [];
+    hostAheadMs = 0;
     abort = new AbortController();
     next = { headBlock: 5, peers: 3 };
   });
@@ -72,6 +77,21 @@ describe('facts of the status feed', () => {
     assert.equal(facts.complete([unit(1, 'unknown')])[0]?.facts, undefined);
     await clock.advance(200_000);
     assert.equal(facts.complete([unit()])[0]?.facts, undefined);
+  });
+
+  it('[R14] goes on to tell facts where the clock of the host was set back', async () => {
+    const facts = keeper();
+    const read = async () => {
+      facts.refresh(login('a'), [unit()]);
+      await facts.idle();
+      await clock.advance(15_000);
+    };
+    await read();
+    hostAheadMs = -3_600_000;
+    next = { headBlock: 7 };
+    await read();
+    await read();
+    assert.deepEqual(facts.complete([unit()])[0]?.facts, { headBlock: 7, peers: 3 });
   });
 
   it('forgets a distance when the client falls behind, and begins with what another instance knew', async () => {
