@@ -4,10 +4,11 @@ import type { LogEntry } from '../../shared/log-entry.ts';
 import type { SshTarget } from '../ssh/types.ts';
 import type { LogFilter } from './filter.ts';
 import type { JournalQuery, JournalSource } from './journal/commands.ts';
+import { cursorKey } from './journal/cursor.ts';
 import type { JournalReader } from './journal/reader.ts';
 import type { JournalRecord } from './journal/record.ts';
 import { type GapReason, gapReason } from './journal/resume.ts';
-import { createSkip, findPlace, type Place } from './journal/seek.ts';
+import { createSkip, findPlace, locate, type Place, type ResumePoint } from './journal/seek.ts';
 
 export interface HistoryDeps {
   reader: JournalReader;
@@ -57,6 +58,8 @@ interface Collecting {
   withinMs: number;
   /** The entry that the page begins behind; not part of it. */
   place: Place | null;
+  /** It is known to be there, whatever else is found first. */
+  isThere: boolean;
   limit: number;
   filter: LogFilter | null;
   /**
@@ -109,6 +112,13 @@ function createSieve(filter: LogFilter | null, reverse: boolean): Sieve {
   };
 }
 
+interface ReadPage extends HistoryPage {
+  /** Id of the first line looked at, whether it passed or not. */
+  first: string | null;
+  /** The entry at the place was not found. */
+  isGone: boolean;
+}
+
 /**
  * Reads entries in one direction until `limit` of them pass the filter. Stops the remote side as soon as it has enough.
  * @returns the entries in reading order, and whether more may follow
@@ -118,17 +128,18 @@ async function collect(
   query: JournalQuery,
   options: Collecting,
   signal: AbortSignal,
-): Promise<HistoryPage> {
+): Promise<ReadPage> {
   const enough = new AbortController();
   const ending = AbortSignal.any([signal, enough.signal, AbortSignal.timeout(options.withinMs)]);
   const entries: LogEntry[] = [];
   let scanned = 0;
   let hasMore = false;
   let over = false;
-  const skip = options.place && createSkip(options.place);
+  const skip = options.place && createSkip(options.place, options.isThere);
   const sieve = createSieve(options.filter, query.reverse === true);
   let full = false;
   let chars = 0;
+  let first: string | null = null;
   let seen: string | undefined;
   /** Cursor of the first entry behind the place. */
   let head: string | null = null;
@@ -146,6 +157,7 @@ async function collect(
     const behind = skip?.push(records) ?? records;
     head ??= behind[0]?.cursor ?? null;
     for (const entry of deps.toEntries(behind)) {
+      first ??= entry.id;
       seen = entry.id;
       const time = entry.time ?? '';
       const early = options.since !== null && time < options.since;
@@ -166,9 +178,35 @@ async function collect(
   return {
     entries,
     hasMore,
+    first,
+    isGone,
     ...(gap ? { gap } : {}),
     ...(options.filter && hasMore && next !== undefined ? { next } : {}),
   };
+}
+
+async function readPage(deps: HistoryDeps, request: HistoryRequest, signal: AbortSignal): Promise<ReadPage> {
+  const { before, after, sinceUs, untilUs, filter } = request;
+  const limit = request.limit ?? HISTORY_DEFAULT;
+  const forward = before === undefined && (after !== undefined || sinceUs !== undefined);
+  const key = forward ? after : before;
+  const place = key === undefined ? null : await findPlace(deps, { key, journal: null }, signal);
+  const query: JournalQuery = {
+    source: deps.source,
+    start: place ? { cursor: place.cursor } : { since: sinceUs },
+    reverse: !forward,
+    ...(untilUs === undefined ? {} : { untilUs }),
+  };
+  const bounds = {
+    since: sinceUs === undefined ? null : isoMicroseconds(sinceUs),
+    until: untilUs === undefined ? null : isoMicroseconds(untilUs),
+  };
+  const options = { place, isThere: false, limit, filter, withinMs: request.withinMs ?? PAGE_MS, ...bounds };
+  let page = await collect(deps, query, options, signal);
+  const cursor = place && page.isGone ? await locate(deps, place, signal) : null;
+  if (cursor !== null)
+    page = await collect(deps, { ...query, start: { cursor } }, { ...options, isThere: true }, signal);
+  return forward ? page : { ...page, entries: page.entries.reverse() };
 }
 
 /**
@@ -180,43 +218,53 @@ export async function historyPage(
   request: HistoryRequest,
   signal: AbortSignal,
 ): Promise<HistoryPage> {
-  const { before, after, sinceUs, untilUs, filter } = request;
-  const limit = request.limit ?? HISTORY_DEFAULT;
-  const forward = before === undefined && (after !== undefined || sinceUs !== undefined);
-  const key = forward ? after : before;
-  const { reader, target, source } = deps;
-  const place =
-    key === undefined ? null : await findPlace(reader, target, source, { key, journal: null }, signal);
-  const query: JournalQuery = {
-    source,
-    start: place ? { cursor: place.cursor } : { since: sinceUs },
-    reverse: !forward,
-    ...(untilUs === undefined ? {} : { untilUs }),
-  };
-  const bounds = {
-    since: sinceUs === undefined ? null : isoMicroseconds(sinceUs),
-    until: untilUs === undefined ? null : isoMicroseconds(untilUs),
-  };
-  const page = await collect(
-    deps,
-    query,
-    { place, limit, filter, withinMs: request.withinMs ?? PAGE_MS, ...bounds },
-    signal,
-  );
-  return forward ? page : { ...page, entries: page.entries.reverse() };
+  const { first: _first, isGone: _isGone, ...page } = await readPage(deps, request, signal);
+  return page;
 }
 
-/** The newest `lines` entries that pass the filter, oldest first; fewer where they are longer than a page may be. */
+/**
+ * The line at a point and those above it that belong to the same entry, oldest first: what a filter has to know about the
+ * lines behind it. Nothing where the journal does not hold it any more.
+ */
+export async function entryAt(
+  deps: HistoryDeps,
+  point: ResumePoint,
+  signal: AbortSignal,
+): Promise<LogEntry[]> {
+  const place = await findPlace(deps, point, signal);
+  const query = { source: deps.source, start: { cursor: place.cursor }, reverse: true };
+  const lines: LogEntry[] = [];
+  for await (const records of deps.reader.read(deps.target, query, signal)) {
+    for (const record of records) {
+      if (lines.length === 0 && cursorKey(record.cursor) !== point.key) {
+        // journald may have given lines behind it the same time.
+        if (record.realtimeUs === place.moment) continue;
+        return [];
+      }
+      lines.push(...deps.toEntries([record]));
+      if (lines.at(-1)?.continuation !== true || lines.length > HELD_MAX) return lines.reverse();
+    }
+  }
+  return lines.reverse();
+}
+
+export interface RecentEntries {
+  /** Oldest first. */
+  entries: LogEntry[];
+  /** Id of the journal's newest line, whether it passed the filter or not: what is new stands behind it. Null: none. */
+  newest: string | null;
+}
+
+/** The newest `lines` entries that pass the filter; fewer where they are longer than a page may be. */
 export async function recentEntries(
   deps: HistoryDeps,
   request: { lines: number; filter: LogFilter | null },
   signal: AbortSignal,
-): Promise<LogEntry[]> {
-  if (request.lines === 0) return [];
+): Promise<RecentEntries> {
   if (request.filter) {
-    return (
-      await historyPage(deps, { limit: request.lines, filter: request.filter, withinMs: RECENT_MS }, signal)
-    ).entries;
+    const query = { limit: request.lines, filter: request.filter, withinMs: RECENT_MS };
+    const { entries, first } = await readPage(deps, query, signal);
+    return { entries, newest: first };
   }
   const newest: JournalRecord[] = [];
   let chars = 0;
@@ -228,5 +276,6 @@ export async function recentEntries(
     }
     while (newest.length > 1 && chars > PAGE_MAX_CHARS) chars -= newest.shift()?.message.length ?? 0;
   }
-  return deps.toEntries(newest);
+  const entries = deps.toEntries(newest);
+  return { entries, newest: entries.at(-1)?.id ?? null };
 }

@@ -7,10 +7,10 @@ import type { Logger } from '../core/types.ts';
 import type { SshTarget } from '../ssh/types.ts';
 import { encodeBatch } from './entry.ts';
 import type { JournalSource } from './journal/commands.ts';
-import { cursorKey, journalOf } from './journal/cursor.ts';
 import type { JournalReader } from './journal/reader.ts';
 import type { JournalRecord } from './journal/record.ts';
 import { resumeJournal } from './journal/resume.ts';
+import { pointAt, type ResumePoint } from './journal/seek.ts';
 
 /** Lines a new stream starts with, so that most viewers' first lines need no journal read of their own. */
 const FIRST_LINES = 200;
@@ -209,19 +209,24 @@ export async function ownStream(
 
   try {
     const cursor = claimed?.cursor ?? (await seed());
-    const key = cursor === null ? null : cursorKey(cursor);
-    if (cursor === null || key === null) {
+    const first = cursor === null ? null : pointAt(cursor);
+    if (first === null) {
       // The journal holds nothing of the unit yet: everything it will hold is new.
       const query = { source: deps.source, start: {}, follow: true };
       for await (const records of deps.reader.read(target, query, readSignal)) await take(records);
       return;
     }
-    const point = { key, journal: journalOf(cursor) };
-    const request = { source: deps.source, point, follow: true };
-    for await (const event of resumeJournal(deps.reader, target, request, readSignal)) {
-      // The tails of all instances notice the new epoch and announce what their viewers missed.
-      if (event.kind === 'gap' && !(await begin())) return;
-      if (event.kind === 'records') await take(event.records);
+    // A follow shows the present boot alone: what the unit said before the host went down has to be read first.
+    let point: ResumePoint = first;
+    for (const follow of [false, true]) {
+      const request = { source: deps.source, point, follow };
+      for await (const event of resumeJournal(deps.reader, target, request, readSignal)) {
+        // The tails of all instances notice the new epoch and announce what their viewers missed.
+        if (event.kind === 'gap' && !(await begin())) return;
+        if (event.kind !== 'records') continue;
+        point = pointAt(event.records.at(-1)?.cursor ?? '') ?? point;
+        await take(event.records);
+      }
     }
   } finally {
     clearInterval(keepAlive);

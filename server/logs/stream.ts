@@ -1,12 +1,13 @@
-import type { LogEntry } from '../../shared/log-entry.ts';
+import { TAIL_MAX } from '../../shared/events.ts';
 import type { LeaseManager, StreamStore } from '../cluster/types.ts';
 import { AppError, toAppError } from '../core/errors.ts';
 import { backoff, sleep } from '../core/sleep.ts';
+import { steadyNow } from '../core/steady-time.ts';
 import type { Logger } from '../core/types.ts';
 import type { SshTarget } from '../ssh/types.ts';
 import { toEntry } from './entry.ts';
 import type { LogFilter } from './filter.ts';
-import { recentEntries } from './history.ts';
+import { entryAt, type RecentEntries, recentEntries } from './history.ts';
 import type { JournalSource } from './journal/commands.ts';
 import type { JournalReader } from './journal/reader.ts';
 import type { JournalRecord } from './journal/record.ts';
@@ -24,6 +25,11 @@ const CONTEND_MS = 250;
 const LINGER_MS = 10_000;
 /** Journal reads behind different lines for viewers that catch up, at once per stream and instance; more wait. */
 const CATCH_UPS = 4;
+/**
+ * Numbers of first lines that are read: who wants another gets a part of the next one, so that reads of many viewers are
+ * few, whatever they ask for.
+ */
+const RECENT_STEPS = [50, 500, TAIL_MAX] as const;
 /** A read that lasted this long was a good one: its end starts the back-off from the beginning, in ms. */
 const LONG_ENOUGH_MS = 10_000;
 /** A login that failed is not used for reading again for this long, in ms. */
@@ -67,7 +73,7 @@ export function createLogStream(deps: LogStreamDeps): LogStream {
   const viewers = new Map<Viewer, ViewerSession>();
   const badLogins = new Map<string, number>();
   const catchUps = createSemaphore(CATCH_UPS);
-  const recents = new Map<number, Promise<LogEntry[]>>();
+  const recents = new Map<number, Promise<RecentEntries>>();
   let linger: NodeJS.Timeout | undefined;
   /** The session whose login reads now, and how to make the reader change to another. */
   let current: { session: ViewerSession; change: AbortController } | null = null;
@@ -75,7 +81,7 @@ export function createLogStream(deps: LogStreamDeps): LogStream {
   const toEntries = (records: readonly JournalRecord[]) => records.map((record) => toEntry(record, codec));
 
   function login(): ViewerSession | null {
-    const now = Date.now();
+    const now = steadyNow();
     for (const session of viewers.values()) {
       if ((badLogins.get(session.id) ?? 0) <= now) return session;
     }
@@ -91,8 +97,20 @@ export function createLogStream(deps: LogStreamDeps): LogStream {
   /** Whether another login may do what the host has refused this one; it is not tried again soon. */
   function othersMay(session: ViewerSession, error: unknown): boolean {
     if (toAppError(error).code !== 'auth_failed') return false;
-    badLogins.set(session.id, Date.now() + BAD_LOGIN_MS);
+    badLogins.set(session.id, steadyNow() + BAD_LOGIN_MS);
     return login() !== null;
+  }
+
+  /** Does something on the host, with the first login that it takes. */
+  async function withLogin<T>(work: (target: SshTarget) => Promise<T>): Promise<T> {
+    for (;;) {
+      const session = requireLogin();
+      try {
+        return await work(session.target);
+      } catch (error) {
+        if (!othersMay(session, error)) throw error;
+      }
+    }
   }
 
   /** Reads the journal behind a point, with the first login that the host takes. */
@@ -125,24 +143,17 @@ export function createLogStream(deps: LogStreamDeps): LogStream {
   const crowded = () => catchUps.waiting() > 0;
 
   /** The newest lines; unfiltered reads of viewers that come at the same time are one. */
-  function recent(lines: number, filter: LogFilter | null, leaving: AbortSignal): Promise<LogEntry[]> {
-    const read = async (signal: AbortSignal): Promise<LogEntry[]> => {
-      const session = requireLogin();
-      try {
-        const deps = { reader, target: session.target, source, toEntries };
-        return await recentEntries(deps, { lines, filter }, signal);
-      } catch (error) {
-        if (!othersMay(session, error)) throw error;
-        return read(signal);
-      }
-    };
+  function recent(lines: number, filter: LogFilter | null, leaving: AbortSignal): Promise<RecentEntries> {
+    const read = (signal: AbortSignal, count = lines) =>
+      withLogin((target) =>
+        recentEntries({ reader, target, source, toEntries }, { lines: count, filter }, signal),
+      );
     // It is this viewer's alone, and looks through much of the journal: it ends with the viewer.
     if (filter) return read(AbortSignal.any([stopping.signal, leaving]));
-    const running = recents.get(lines);
-    if (running) return running;
-    const promise = read(stopping.signal).finally(() => recents.delete(lines));
-    recents.set(lines, promise);
-    return promise;
+    const step = RECENT_STEPS.find((most) => most >= lines) ?? TAIL_MAX;
+    const running = recents.get(step) ?? read(stopping.signal, step).finally(() => recents.delete(step));
+    recents.set(step, running);
+    return running.then(({ entries, newest }) => ({ entries: entries.slice(-lines), newest }));
   }
 
   // All live viewers wait for what the tail reads, so it waits for nobody.
@@ -165,7 +176,7 @@ export function createLogStream(deps: LogStreamDeps): LogStream {
         } catch (error) {
           const failure = toAppError(error, 'log_stream_failed');
           if (failure.retryable) throw failure;
-          badLogins.set(session.id, Date.now() + BAD_LOGIN_MS);
+          badLogins.set(session.id, steadyNow() + BAD_LOGIN_MS);
           for (const [viewer, { id }] of viewers) if (id === session.id) viewer.sink.failed(failure);
         }
         if (!change.signal.aborted) return;
@@ -244,7 +255,15 @@ export function createLogStream(deps: LogStreamDeps): LogStream {
     checkLogin();
   }
 
-  const viewerSource: ViewerSource = { tail, recent, resume, crowded, onEnd };
+  const viewerSource: ViewerSource = {
+    tail,
+    recent,
+    resume,
+    entryAt: (point, signal) =>
+      withLogin((target) => entryAt({ reader, target, source, toEntries }, point, signal)),
+    crowded,
+    onEnd,
+  };
 
   return {
     view(session, sink, start, filter) {

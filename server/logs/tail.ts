@@ -6,6 +6,7 @@ import { decodeBatch, encodeBatch } from './entry.ts';
 import { cursorKey, journalOf } from './journal/cursor.ts';
 import type { JournalRecord } from './journal/record.ts';
 import type { GapReason, ResumeEvent, ResumePoint } from './journal/resume.ts';
+import { pointAt } from './journal/seek.ts';
 
 /** Lines in order, encoded once. One object is shared by all viewers of an instance. */
 export interface LogChunk {
@@ -156,10 +157,7 @@ export function createTail(deps: TailDeps): Tail {
     return index.get(key);
   }
 
-  const point = (): ResumePoint | null => {
-    const key = last === null ? null : cursorKey(last);
-    return key === null || last === null ? null : { key, journal: journalOf(last) };
-  };
+  const point = (): ResumePoint | null => (last === null ? null : pointAt(last));
 
   /**
    * Appends from the journal what lies between the newest line here and the first line that the store holds.

@@ -2,8 +2,10 @@ import type { LogEntry } from '../../shared/log-entry.ts';
 import { AppError, toAppError } from '../core/errors.ts';
 import { backoff, sleep } from '../core/sleep.ts';
 import type { LogFilter } from './filter.ts';
+import type { RecentEntries } from './history.ts';
 import { cursorKey } from './journal/cursor.ts';
 import type { GapReason, ResumePoint } from './journal/resume.ts';
+import { pointAt } from './journal/seek.ts';
 import type { SharedEvent } from './shared-resume.ts';
 import { createChunk, type LogChunk, type Tail, type TailItem, type TailWatcher } from './tail.ts';
 
@@ -40,10 +42,12 @@ export type ViewerStart = { tail: number } | { after: string };
 /** What all viewers of a stream have in common. */
 export interface ViewerSource {
   tail: Tail;
-  /** The newest lines of the journal, oldest first; shared by viewers that ask at the same time. */
-  recent(lines: number, filter: LogFilter | null, leaving: AbortSignal): Promise<LogEntry[]>;
+  /** The newest lines of the journal; shared by viewers that ask at the same time. */
+  recent(lines: number, filter: LogFilter | null, leaving: AbortSignal): Promise<RecentEntries>;
   /** Reads the journal behind a point up to its present end. */
   resume(point: ResumePoint, signal: AbortSignal): AsyncIterable<SharedEvent>;
+  /** The line at a point, and those above it that belong to its entry. */
+  entryAt(point: ResumePoint, signal: AbortSignal): Promise<LogEntry[]>;
   /** Whether other viewers wait for a place to read the journal. */
   crowded(): boolean;
   /** A viewer has ended: stopped, or failed for good. */
@@ -165,6 +169,14 @@ class StreamViewer implements Viewer, TailWatcher {
     return key ?? keyOf(this.lastId() ?? '');
   }
 
+  private lastPoint(): ResumePoint | null {
+    const { last } = this;
+    const known = last === null || typeof last === 'string' ? null : pointAt(last.cursor ?? '');
+    if (known !== null) return known;
+    const key = this.lastKey();
+    return key === null ? null : { key, journal: this.source.tail.journal() };
+  }
+
   private show(entries: readonly LogEntry[]): void {
     const { filter } = this;
     const wanted = filter ? entries.filter(filter) : entries;
@@ -218,6 +230,7 @@ class StreamViewer implements Viewer, TailWatcher {
       await tail.ready;
       if ('after' in start) {
         this.last = start.after;
+        await this.presetFilter(signal);
         this.offset = await this.meetTail(signal);
         this.begun({ recovered: !this.gapAhead() });
       } else {
@@ -234,6 +247,14 @@ class StreamViewer implements Viewer, TailWatcher {
       if (this.last === null) this.takePosition();
       this.offset = await this.meetTail(signal);
     }
+  }
+
+  /** Lines that belong to an entry pass with it, also where the viewer goes on in the midst of it. */
+  private async presetFilter(signal: AbortSignal): Promise<void> {
+    const { filter } = this;
+    const point = filter && this.lastPoint();
+    const lines = point && (await this.persist(() => this.source.entryAt(point, signal), signal));
+    for (const line of lines ?? []) filter?.(line);
   }
 
   /** Gives one that the tail has moved past before its first line a position to catch up from. */
@@ -269,15 +290,16 @@ class StreamViewer implements Viewer, TailWatcher {
     }
     // Who wants no old lines still needs the newest one, to know where the new ones begin.
     const read = () => source.recent(Math.max(1, lines), lines === 0 ? null : filter, signal);
-    const entries = await this.persist(read, signal);
-    if (!entries || signal.aborted) return tail.end();
+    const found = await this.persist(read, signal);
+    if (!found || signal.aborted) return tail.end();
     this.begun({ recovered: true });
-    if (lines === 0) this.last = entries.at(-1)?.id ?? null;
-    else
-      for (const part of partsOf(entries)) {
+    if (lines > 0)
+      for (const part of partsOf(found.entries)) {
         if (!(await this.drained(signal))) return tail.end();
-        this.show(part);
+        // They have been through the filter, which stands at the newest line now.
+        this.sink.deliver(createChunk(part));
       }
+    this.last = found.newest;
     return this.last === null ? tail.begin() : this.meetTail(signal);
   }
 
@@ -302,10 +324,10 @@ class StreamViewer implements Viewer, TailWatcher {
   private async readJournal(signal: AbortSignal): Promise<number | undefined> {
     const { filter, sink, source } = this;
     const { tail } = source;
-    const key = this.lastKey();
-    if (key === null) return tail.begin();
+    const point = this.lastPoint();
+    if (point === null) return tail.begin();
     let gap: GapReason | null = null;
-    for await (const event of source.resume({ key, journal: tail.journal() }, signal)) {
+    for await (const event of source.resume(point, signal)) {
       if (signal.aborted) return undefined;
       if (event.kind === 'gap') {
         gap = event.reason;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createProduction } from '../../scripts/chaos/production.ts';
-import { LAB_TIMEOUT_MS, type TestHost, type TestLab, useLab } from '../support/lab.ts';
+import { LAB_TIMEOUT_MS, messageOf, type TestHost, type TestLab, useLab } from '../support/lab.ts';
 import { requirePart } from '../support/parts.ts';
 import { type RedisServer, startRedis } from '../support/redis.ts';
 import { startServer, type TestServer } from '../support/server.ts';
@@ -173,6 +173,29 @@ describe('streams under attack, two instances', () => {
     assert.deepEqual(await back.socket.emitWithAck('subscribe_logs', request), { ok: true, recovered: true });
     await has(back, 'power seq=1500');
     assert.deepEqual(numbered(back.of('execution')), expected.slice(500));
+  });
+
+  it('[R15] [LOG-2] the host is rebooted and the unit stays down: what it said at its end is there', async function () {
+    this.timeout(120_000);
+    const clients = await watchers('execution');
+    await host.log('execution', ['goes down soon']);
+    for (const client of clients) await has(client, 'goes down soon');
+    // What starts it at boot.
+    const link = '/usr/local/lib/systemd/system/multi-user.target.wants/execution.service';
+    await host.exec(['mv', link, '/root/wanted']);
+    try {
+      await host.reboot();
+      const expected = (await host.journal('execution')).map(messageOf);
+      assert.match(expected.at(-1) ?? '', /^Stopped execution/);
+      for (const client of clients) {
+        await until(() => client.of('execution').at(-1)?.line === expected.at(-1), 60_000);
+        const lines = client.of('execution').map(({ line }) => line);
+        assert.deepEqual(lines, expected.slice(-lines.length));
+      }
+    } finally {
+      await host.exec(['mv', '/root/wanted', link]);
+      await host.start('execution');
+    }
   });
 
   it('[SIO-4] sessions and ids go on after a rotation of the secret', async function () {

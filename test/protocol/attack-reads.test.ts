@@ -65,4 +65,19 @@ describe('journal reads in hostile hands', () => {
     assert.ok(most <= 8, `${most} channels`);
     socket.disconnect();
   });
+
+  it('[SIO-2] a flood of subscriptions with first lines of many numbers opens few channels', async () => {
+    const socket = await connect();
+    let most = 0;
+    for (let n = 0; n < 200; n++) {
+      socket.emit('subscribe_logs', { service: 'consensus', tail: 5000 - n });
+      // Long enough for the read to begin, too short for it to end.
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      socket.emit('unsubscribe_logs', { service: 'consensus' });
+      if (n % 10 === 0) most = Math.max(most, await channels());
+    }
+    assert.ok(most <= 8, `${most} channels`);
+    assert.ok((await socket.emitWithAck('subscribe_logs', { service: 'consensus', tail: 10 })).ok);
+    socket.disconnect();
+  });
 });

@@ -112,8 +112,8 @@ export function createFakeJournal(options: { chunk?: number; slowEndMs?: number 
     const before = dropped;
     const records = written.slice(before);
     let from = 0;
-    if ('lines' in start) from = Math.max(0, records.length - start.lines);
-    else if ('cursor' in start) from = seek(records, start.cursor, query.reverse);
+    if ('cursor' in start) from = seek(records, start.cursor, query.reverse);
+    else if ('lines' in start) from = Math.max(0, records.length - start.lines);
     else if (start.since !== undefined) {
       const since = start.since;
       from = records.findIndex((record) => record.realtimeUs >= since);
@@ -125,6 +125,7 @@ export function createFakeJournal(options: { chunk?: number; slowEndMs?: number 
       if (!('cursor' in start) && untilUs !== undefined)
         found = found.filter((record) => record.realtimeUs <= untilUs);
       found.reverse();
+      if ('lines' in start && start.lines !== undefined) found = found.slice(0, start.lines);
       for (let next = 0; next < found.length && !signal.aborted; next += chunk) {
         yield found.slice(next, next + chunk);
         await turn();

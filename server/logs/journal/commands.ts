@@ -4,8 +4,11 @@ import { RECORD_FIELDS } from './record.ts';
 /** Whose entries to read: a unit's (with systemd's own messages about it), or those that match all `FIELD=value` terms. */
 export type JournalSource = { unit: string } | { matches: readonly string[]; fields: readonly string[] };
 
-/** Where to start. `cursor` is inclusive: the entry itself comes first if it still exists. */
-export type JournalStart = { lines: number } | { cursor: string } | { since?: number | undefined };
+/** Where to start. `cursor` is inclusive: the entry itself comes first if it still exists; with `lines` so many, no more. */
+export type JournalStart =
+  | { lines: number }
+  | { cursor: string; lines?: number }
+  | { since?: number | undefined };
 
 export interface JournalQuery {
   source: JournalSource;
@@ -35,7 +38,7 @@ export function journalctl(query: JournalQuery): string[] {
   const argv = ['journalctl', '--no-pager', '--output=export', `--output-fields=${fields.join(',')}`];
   if ('unit' in source) argv.push(`--unit=${unitFileName(source.unit)}`);
   if (query.follow) argv.push('--follow');
-  if ('lines' in start) argv.push(`--lines=${start.lines}`);
+  if ('lines' in start && start.lines !== undefined) argv.push(`--lines=${start.lines}`);
   else if (query.follow) argv.push('--no-tail');
   if ('cursor' in start) argv.push(`--cursor=${start.cursor}`);
   if ('since' in start && start.since !== undefined) argv.push(`--since=${timeArgument(start.since)}`);

@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
  * all hexadecimal. sd_journal_seek_cursor(3) finds an entry by s and i, else by t; x tells entries apart.
  */
 const CURSOR =
-  /^s=([0-9a-f]{32});i=([0-9a-f]{1,16});b=[0-9a-f]{32};m=[0-9a-f]{1,16};t=([0-9a-f]{1,14});x=([0-9a-f]{1,16})$/;
+  /^s=([0-9a-f]{32});i=([0-9a-f]{1,16});b=([0-9a-f]{32});m=[0-9a-f]{1,16};t=([0-9a-f]{1,14});x=([0-9a-f]{1,16})$/;
 
 /** A cursor of an unknown shape is carried as it is, as long as it could be one at all. */
 const OPAQUE = /^[A-Za-z0-9=;:._-]{1,200}$/;
@@ -44,6 +44,11 @@ export function journalTag(s: string): number {
 /** The seqnum id of a cursor; null for one of an unknown shape. */
 export function journalOf(cursor: string): string | null {
   return CURSOR.exec(cursor)?.[1] ?? null;
+}
+
+/** The boot id of a cursor; null for one of an unknown shape. */
+export function bootOf(cursor: string): string | null {
+  return CURSOR.exec(cursor)?.[2] ?? null;
 }
 
 /** Values of hexadecimal digits by their codes, in lower case as journalctl writes them; -1 for what is none. */

@@ -1,4 +1,5 @@
 import { AppError, toAppError } from '../../core/errors.ts';
+import { steadyNow } from '../../core/steady-time.ts';
 import { createTurns } from '../../core/turns.ts';
 import type { Logger } from '../../core/types.ts';
 import type { RemoteProcess, SshPool, SshTarget } from '../../ssh/types.ts';
@@ -59,10 +60,10 @@ export function createJournalReader(deps: { pool: SshPool; logger: Logger }): Jo
   function privilege(target: SshTarget): Promise<readonly string[]> {
     const key = JSON.stringify([target.host, target.port, target.username]);
     const known = privileges.get(key);
-    if (known && known.until > Date.now()) return known.prefix;
+    if (known && known.until > steadyNow()) return known.prefix;
     const prefix = probePrivilege(target);
     if (privileges.size >= PRIVILEGES_MAX) privileges.clear();
-    privileges.set(key, { prefix, until: Date.now() + PRIVILEGE_MEMORY_MS });
+    privileges.set(key, { prefix, until: steadyNow() + PRIVILEGE_MEMORY_MS });
     // A failure is not remembered: the user may have been added to the group meanwhile.
     prefix.catch(() => privileges.delete(key));
     return prefix;

@@ -1,10 +1,10 @@
 import type { GAP_REASONS } from '../../../shared/events.ts';
 import type { SshTarget } from '../../ssh/types.ts';
 import type { JournalSource } from './commands.ts';
-import { cursorKey, readCursorKey } from './cursor.ts';
+import { bootOf, cursorKey, readCursorKey } from './cursor.ts';
 import type { JournalReader } from './reader.ts';
 import type { JournalRecord } from './record.ts';
-import { createSkip, findPlace, type ResumePoint } from './seek.ts';
+import { createSkip, findPlace, locate, type ResumePoint } from './seek.ts';
 
 export type { ResumePoint } from './seek.ts';
 
@@ -36,13 +36,29 @@ export async function* resumeJournal(
   signal: AbortSignal,
 ): AsyncGenerator<ResumeEvent> {
   const { source, point } = options;
-  const place = await findPlace(reader, target, source, point, signal);
+  const sought = { reader, target, source };
+  const place = await findPlace(sought, point, signal);
+  /** Null until it is known whether the entry is there. */
+  let isThere: boolean | null = null;
+  let { cursor } = place;
+  if (point.cursor === undefined) {
+    const full = await locate(sought, place, signal);
+    isThere = full !== null;
+    cursor = full ?? cursor;
+  }
   if (signal.aborted) return;
-  const query = { source, start: { cursor: place.cursor }, follow: options.follow === true };
-  const skip = createSkip(place);
+  const query = { source, start: { cursor }, follow: options.follow === true };
+  let skip = createSkip(place, isThere === true);
   let told = false;
   for await (const read of reader.read(target, query, signal)) {
-    const records = skip.push(read);
+    let records = skip.push(read);
+    if (skip.found === false && isThere === null) {
+      // A follow shows the present boot alone, so that what was written before it does not come.
+      const mayCome = !query.follow || bootOf(records[0]?.cursor ?? '') === bootOf(cursor);
+      isThere = mayCome && (await locate(sought, place, signal)) !== null;
+      skip = createSkip(place, isThere);
+      records = skip.push(read);
+    }
     const [head] = records;
     if (skip.found === false && !told && head) {
       told = true;

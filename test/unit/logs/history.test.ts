@@ -208,9 +208,16 @@ describe('a page of history', () => {
 
   it('[SIO-2] the newest lines, oldest first, also through a filter', async () => {
     const recent = async (lines: number, filter: LogFilter | null) =>
-      lineNumbers(await recentEntries(deps(), { lines, filter }, never));
-    assert.deepEqual(await recent(3, null), [498, 499, 500]);
-    assert.deepEqual(await recent(3, even), [496, 498, 500]);
-    assert.deepEqual(await recent(0, null), []);
+      recentEntries(deps(), { lines, filter }, never).then(({ entries, newest }) => ({
+        lines: lineNumbers(entries),
+        newest: newest === null ? null : newest.slice(8),
+      }));
+    assert.deepEqual(await recent(3, null), { lines: [498, 499, 500], newest: key(500) });
+    assert.deepEqual(await recent(3, even), { lines: [496, 498, 500], newest: key(500) });
+    const odd: LogFilter = (entry) => !even(entry);
+    assert.deepEqual(await recent(2, odd), { lines: [497, 499], newest: key(500) });
+    assert.deepEqual(await recent(2, () => false), { lines: [], newest: key(500) });
+    journal = createFakeJournal();
+    assert.deepEqual(await recent(2, odd), { lines: [], newest: null });
   });
 });

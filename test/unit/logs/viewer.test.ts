@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { AppError } from '../../../server/core/errors.ts';
 import { createFilter, type LogFilter } from '../../../server/logs/filter.ts';
-import { recentEntries } from '../../../server/logs/history.ts';
+import { entryAt, recentEntries } from '../../../server/logs/history.ts';
+import type { JournalRecord } from '../../../server/logs/journal/record.ts';
 import { resumeJournal } from '../../../server/logs/journal/resume.ts';
 import { createSharedResume } from '../../../server/logs/shared-resume.ts';
 import {
@@ -27,6 +28,8 @@ import { createFakeTail, type FakeTail } from '../../support/fake-tail.ts';
 import { until } from '../../support/until.ts';
 
 const id = (n: number) => fakeCodec.encode(fakeCursor(n));
+/** The number of a fake record. */
+const seqnum = (record: JournalRecord | undefined) => Number(record?.message.slice(5));
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 /** A connection that remembers what it was given. */
@@ -61,8 +64,10 @@ describe('the viewer of a stream', () => {
   let sink: ReturnType<typeof createFakeSink>;
   let viewer: Viewer | undefined;
   let ended: Viewer[];
+  let toEntries: typeof fakeEntries;
 
   beforeEach(() => {
+    toEntries = fakeEntries;
     journal = createFakeJournal({ chunk: 5 });
     tail = createFakeTail();
     sink = createFakeSink();
@@ -78,18 +83,15 @@ describe('the viewer of a stream', () => {
   function view(start: ViewerStart, filter: LogFilter | null = null): Viewer {
     const unit = { unit: 'execution' };
     const never = new AbortController().signal;
+    const history = { reader: journal.reader, target: FAKE_TARGET, source: unit, toEntries };
     const source: ViewerSource = {
       tail,
       crowded: () => false,
-      recent: (lines, wanted) =>
-        recentEntries(
-          { reader: journal.reader, target: FAKE_TARGET, source: unit, toEntries: fakeEntries },
-          { lines, filter: wanted },
-          never,
-        ),
+      recent: (lines, wanted) => recentEntries(history, { lines, filter: wanted }, never),
+      entryAt: (point, signal) => entryAt(history, point, signal),
       resume: createSharedResume({
         read: (point, signal) => resumeJournal(journal.reader, FAKE_TARGET, { source: unit, point }, signal),
-        toEntries: fakeEntries,
+        toEntries,
       }),
       onEnd: (one) => ended.push(one),
     };
@@ -225,6 +227,42 @@ describe('the viewer of a stream', () => {
     await gets([65, 70, 75, 80, 85, 90, 95, 100, 105, 110]);
   });
 
+  it('[SIO-2] [LOG-2] misses nothing that passes while it looks through old lines of which none does', async () => {
+    writeLines(journal, 40);
+    tail.push(31, 40);
+    view({ tail: 5 }, createFilter({ grep: 'line 4[1-9]$' }));
+    await until(() => journal.queries.length === 1);
+    await turn();
+    for (let n = 41; n <= 60; n++) {
+      writeLines(journal, 1);
+      tail.push(n, n);
+    }
+    // So much came that the tail begins behind all of it.
+    tail.keep(5);
+    await gets(span(41, 49));
+  });
+
+  it('[SIO-4] [SIO-2] goes on in the midst of an entry of several lines with what belongs to it', async () => {
+    // Entries of five lines, of which the filter knows the first.
+    const headOf = (n: number) => n - ((n - 1) % 5);
+    toEntries = (records) =>
+      fakeEntries(records).map((entry, n) => {
+        const line = seqnum(records[n]);
+        return line === headOf(line) ? entry : { ...entry, continuation: true };
+      });
+    const passing = [1, 11, 21, 41];
+    writeLines(journal, 30);
+    for (const n of [1, 2, 5, 6, 8, 10, 11, 13, 15, 16, 30]) {
+      sink.got = [];
+      viewer?.stop();
+      tail = createFakeTail();
+      await view({ after: id(n) }, createFilter({ grep: 'line (1|11|21|41)$' })).started;
+      if (journal.newest() === 30) writeLines(journal, 11);
+      tail.push(31, 41);
+      await gets(span(n + 1, 41).filter((line) => passing.includes(headOf(line))));
+    }
+  });
+
   it('[LOG-4] is not served while its connection takes nothing, and goes on where it was', async () => {
     writeLines(journal, 30);
     tail.push(1, 10);
@@ -324,8 +362,11 @@ describe('the viewer of a stream', () => {
       fc.record({ after: fc.integer({ min: 1, max: 20 }) }),
       fc.record({ tail: fc.integer({ min: 1, max: 20 }) }),
     );
+    const behinds = fc.integer({ min: 0, max: 20 });
+    /** One of so many lines passes; of 1 there is no filter. */
+    const shares = fc.constantFrom(1, 2, 7, 30);
     await fc.assert(
-      fc.asyncProperty(steps, starts, fc.integer({ min: 0, max: 20 }), async (plan, start, behind) => {
+      fc.asyncProperty(steps, starts, behinds, shares, async (plan, start, behind, share) => {
         journal = createFakeJournal({ chunk: 4 });
         tail = createFakeTail();
         sink = createFakeSink();
@@ -337,7 +378,9 @@ describe('the viewer of a stream', () => {
           next = Math.max(next, to + 1);
         };
         const first = 'after' in start ? start.after + 1 : null;
-        view('after' in start ? { after: id(start.after) } : start);
+        const passes = (n: number) => n % share === 0;
+        const filter: LogFilter | null = share === 1 ? null : ({ line }) => passes(Number(line.slice(5)));
+        view('after' in start ? { after: id(start.after) } : start, filter);
         for (const { kind, n } of plan) {
           if (kind === 'write') writeLines(journal, n);
           else if (kind === 'push') push(n);
@@ -345,12 +388,13 @@ describe('the viewer of a stream', () => {
           else for (let turns = 0; turns < n; turns++) await turn();
         }
         // Until the viewer is at the end, each line comes with a change of the tail, as they do.
-        writeLines(journal, 1);
+        do writeLines(journal, 1);
+        while (!passes(journal.newest()));
         while (next <= journal.newest()) push(9);
         await until(() => sink.got.at(-1) === journal.newest(), 4000);
         viewer?.stop();
         const from = first ?? Number(sink.got[0]);
-        assert.deepEqual(sink.got, span(from, journal.newest()));
+        assert.deepEqual(sink.got, span(from, journal.newest()).filter(passes));
       }),
       { numRuns: 150 },
     );
