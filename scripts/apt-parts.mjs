@@ -23,6 +23,7 @@ export const PARTS = [
   { package: 'systemd-container', programs: ['systemd-nspawn'], why: 'lab hosts' },
   { package: 'debootstrap', programs: ['debootstrap'], why: 'lab hosts' },
   { package: 'iproute2', programs: ['ip', 'tc'], why: 'the network of lab hosts' },
+  { package: 'faketime', programs: ['faketime'], why: 'clocks that are set' },
   { package: 'chromium', programs: ['chromium'], why: 'browser tests' },
 ];
 

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { clearClock, createClock, type FakeClock, giveClock, type HostClock } from '../lab/clock.ts';
 import type { LabHost } from '../lab/host.ts';
 import { type RedisServer, type Sentinels, startRedis, startSentinels } from '../lab/redis.ts';
 import { waitFor } from '../lab/wait.ts';
@@ -33,6 +34,8 @@ export interface RigOptions {
   sshRelay?: boolean;
   /** Gives each instance a way of its own to the first host; it runs as a user of its own for that. */
   hostPaths?: boolean;
+  /** Gives each instance, the one Redis and the first host's journald a clock of its own. */
+  clocks?: boolean;
 }
 
 /** What most scenarios need. */
@@ -55,10 +58,12 @@ export interface Rig {
   readonly viewerRelays: readonly Relay[];
   readonly sshRelay: Relay | null;
   readonly hostPaths: readonly HostPath[];
+  /** Null unless asked for. */
+  readonly clocks: { instances: readonly FakeClock[]; redis: FakeClock; host: HostClock } | null;
   /** Addresses for viewers. */
   readonly addresses: readonly { url(): string | null }[];
-  /** Logs in to a host over HTTP. @returns the session's token */
-  login(host?: LabHost): Promise<string>;
+  /** Logs in to a host over HTTP, at the first instance unless told. @returns the session's token */
+  login(host?: LabHost, at?: Instance): Promise<string>;
   /** The instances that read a journal for the cluster now. */
   owners(): Promise<Instance[]>;
   /** Waits until exactly one instance does, and is not the one named; an instance that does not answer in time proves nothing. */
@@ -105,10 +110,16 @@ async function build(
   const count = options.instances ?? 3;
   const folder = await mkdtemp(join(tmpdir(), 'tailwire-chaos-'));
   ends.push(() => rm(folder, { recursive: true, force: true }));
+  const instances: Instance[] = [];
 
   const sentinels = options.sentinels ? await startSentinels({ downAfterMs: 2000 }) : null;
   if (sentinels) ends.push(sentinels.stop);
-  const redis = sentinels?.servers[0] ?? (await startRedis({ args: REDIS_ARGS }));
+  const makeClock = (name: string) => createClock(join(folder, `clock-${name}`));
+  const redisClock = options.clocks ? await makeClock('redis') : null;
+  if (redisClock) ends.push(() => Promise.all([redis, ...instances].map(({ pid }) => clearClock(pid))));
+  const redis =
+    sentinels?.servers[0] ??
+    (await startRedis({ args: REDIS_ARGS, ...(redisClock ? { env: redisClock.env } : {}) }));
   if (!sentinels) ends.push(redis.stop);
 
   async function relays(wanted: boolean | undefined, target: (n: number) => { host: string; port: number }) {
@@ -130,7 +141,10 @@ async function build(
 
   const secret = randomBytes(32).toString('base64');
   const token = randomBytes(24).toString('hex');
-  const instances: Instance[] = [];
+  const instanceClocks: FakeClock[] = [];
+  for (let n = 0; options.clocks && n < count; n++) instanceClocks.push(await makeClock(`${n + 1}`));
+  const hostClock = options.clocks ? await giveClock(firstHost) : null;
+  if (hostClock) ends.push(hostClock.remove);
   const hostPaths: HostPath[] = [];
   for (let n = 0; n < count; n++) {
     const relay = redisRelays[n];
@@ -153,6 +167,7 @@ async function build(
         SSH_ALLOWED_HOSTS: `${lab.subnet},127.0.0.0/8`,
         ALLOWED_UNITS: ALL_UNITS.join(','),
         LOG_LEVEL: 'debug',
+        ...instanceClocks[n]?.env,
       },
     });
     ends.push(() => instance.kill());
@@ -178,19 +193,20 @@ async function build(
     viewerRelays,
     sshRelay,
     hostPaths,
+    clocks: redisClock && hostClock && { instances: instanceClocks, redis: redisClock, host: hostClock },
     addresses: instances.map((instance, n) => ({
       url: () => {
         const relay = viewerRelays[n];
         return instance.url !== null && relay ? `http://127.0.0.1:${relay.port}` : instance.url;
       },
     })),
-    async login(host = firstHost) {
+    async login(host = firstHost, instance = instances[0]) {
       const at =
         sshRelay && host === firstHost
           ? { host: '127.0.0.1', port: sshRelay.port }
           : { host: host.address, port: host.port };
       const { username, password } = lab;
-      const response = await fetch(`${instances[0]?.url}/api/sessions`, {
+      const response = await fetch(`${instance?.url}/api/sessions`, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify({ ...at, username, password, authMethod: 'password' }),

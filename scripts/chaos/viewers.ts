@@ -235,8 +235,10 @@ export interface Audience {
   readonly viewers: readonly Viewer[];
   /** Starts viewers and waits until all are subscribed. */
   add(viewers: readonly Viewer[]): Promise<void>;
-  /** A moment from which new lines are waited for. */
+  /** A moment from which new lines are waited for, by the host's clock. */
   mark(): Mark;
+  /** The host's clock is so many seconds ahead from now on. */
+  hostIsAhead(seconds: number): void;
   /** Viewers that are cut off come home, where their home is up. */
   goHome(): Promise<void>;
   leave(): void;
@@ -244,6 +246,7 @@ export interface Audience {
 
 export function createAudience(): Audience {
   const viewers: Viewer[] = [];
+  let aheadMs = 0;
   const subscribed = (group: readonly Viewer[]) =>
     waitFor('all viewers to be subscribed', () => group.every((viewer) => viewer.subscribed), {
       timeoutMs: 60_000,
@@ -260,7 +263,7 @@ export function createAudience(): Audience {
       }
     },
     mark() {
-      const us = Date.now() * 1000;
+      const us = (Date.now() + aheadMs) * 1000;
       const started = performance.now();
       for (const viewer of viewers) viewer.mark(us);
       return {
@@ -277,6 +280,9 @@ export function createAudience(): Audience {
           return only.map((viewer) => (viewer.marked ?? started) - started);
         },
       };
+    },
+    hostIsAhead(seconds) {
+      aheadMs = seconds * 1000;
     },
     async goHome() {
       const away = viewers.filter((viewer) => viewer.at !== viewer.home);

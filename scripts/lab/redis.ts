@@ -21,6 +21,8 @@ export interface RedisOptions {
   dir?: string;
   /** Further arguments of redis-server, e.g. `['--appendonly', 'yes']`. Default: nothing is ever saved. */
   args?: readonly string[];
+  /** Added to its environment. */
+  env?: Record<string, string>;
   /** Required of every client, and part of `url`. */
   password?: string;
   /** Speaks TLS only, with a certificate of its own for 127.0.0.1 and localhost. */
@@ -72,7 +74,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
     const file = options.configFile === undefined ? [] : [options.configFile];
     const saving = options.args?.includes('--sentinel') ? [] : ['--save', '', '--appendonly', 'no'];
     const fixed = ['--bind', '127.0.0.1', '--dir', dir, ...saving, ...listen, ...password];
-    child = startProcess([...file, ...fixed, ...(options.args ?? [])]);
+    child = startProcess([...file, ...fixed, ...(options.args ?? [])], options.env);
     const output = collectOutput(child);
     await waitFor(
       `redis-server at port ${port}`,
@@ -261,10 +263,13 @@ function hasEnded(child: ChildProcess | undefined): boolean {
 }
 
 /** Starts a redis-server that the kernel ends with this process (prctl(2), PR_SET_PDEATHSIG), if it can be told so. */
-function startProcess(args: readonly string[]): ChildProcess {
+function startProcess(args: readonly string[], env: Record<string, string> = {}): ChildProcess {
   const wrapper = existsSync('/usr/bin/setpriv') ? ['setpriv', '--pdeathsig', 'KILL'] : [];
   const [program = 'redis-server', ...rest] = [...wrapper, 'redis-server', ...args];
-  const child = spawn(program, rest, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(program, rest, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
+  });
   // Shown by the wait for its first answer.
   child.on('error', () => {});
   return child;

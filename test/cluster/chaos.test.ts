@@ -22,6 +22,7 @@ describe('chaos, in short', () => {
     this.timeout(LAB_TIMEOUT_MS);
     requirePart(this, 'lab');
     requirePart(this, 'redis-sentinel');
+    requirePart(this, 'faketime');
     lab = await useLab();
     const [host] = lab.hosts;
     hosts = { hosts: [host], subnet: lab.subnet, ...host.users.ethnode };

@@ -1,7 +1,15 @@
 import { accessSync, constants, readFileSync } from 'node:fs';
 
 /** A program or right that some tests need and not every machine has. */
-export type Part = 'redis-server' | 'redis-sentinel' | 'sshd' | 'lab' | 'chromium' | 'nginx' | 'openssl';
+export type Part =
+  | 'redis-server'
+  | 'redis-sentinel'
+  | 'sshd'
+  | 'lab'
+  | 'faketime'
+  | 'chromium'
+  | 'nginx'
+  | 'openssl';
 
 /** Where Debian puts programs; sbin is not in everybody's PATH. */
 const FOLDERS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
@@ -11,6 +19,7 @@ const PROGRAMS: Record<Part, readonly string[]> = {
   'redis-sentinel': ['redis-server', 'redis-cli'],
   sshd: ['sshd', 'ssh-keygen'],
   lab: ['systemd-nspawn', 'debootstrap', 'ip', 'nsenter', 'flock', 'ssh-keygen', 'perl'],
+  faketime: ['faketime'],
   chromium: ['chromium'],
   nginx: ['nginx'],
   openssl: ['openssl'],

@@ -12,6 +12,7 @@ import { r8Sentinel } from './r8-sentinel.ts';
 import { r9ClientKill } from './r9-client-kill.ts';
 import { r11ClientDrop } from './r11-client-drop.ts';
 import { r13BadNetwork } from './r13-bad-network.ts';
+import { r14Clocks } from './r14-clocks.ts';
 import { r15Away } from './r15-away.ts';
 import { r15Vacuum } from './r15-vacuum.ts';
 import { r16ManyUnits } from './r16-many-units.ts';
@@ -32,6 +33,7 @@ export const SCENARIOS: readonly Scenario[] = [
   r9ClientKill,
   r11ClientDrop,
   r13BadNetwork,
+  r14Clocks,
   r15Vacuum,
   r15Away,
   r16ManyUnits,
