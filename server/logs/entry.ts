@@ -4,6 +4,9 @@ import { type JournalRecord, MESSAGE_MAX } from './journal/record.ts';
 import { parseLine } from './parsers/index.ts';
 import type { PositionCodec } from './position.ts';
 
+/** Many lines are given to a viewer in parts of this much line text, in characters. */
+const PART_CHARS = 262_144;
+
 /**
  * Makes a log entry of a journal record, leaving out whatever equals another field or is empty [SIO-3].
  * @param client hint for the parser: the client that runs in the unit
@@ -33,4 +36,17 @@ export const encodeBatch = (entries: readonly LogEntry[]): string => JSON.string
 export function decodeBatch(body: string): LogEntry[] {
   const { entries, ...shared } = JSON.parse(body) as PackedBatch;
   return entries.map((entry) => unpackEntry(entry, shared));
+}
+
+/** Entries in parts of about PART_CHARS. */
+export function* partsOf(entries: readonly LogEntry[]): Generator<readonly LogEntry[]> {
+  let from = 0;
+  let chars = 0;
+  for (const [at, entry] of entries.entries()) {
+    chars += entry.line.length;
+    if (chars < PART_CHARS && at + 1 < entries.length) continue;
+    yield entries.slice(from, at + 1);
+    from = at + 1;
+    chars = 0;
+  }
 }

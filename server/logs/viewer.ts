@@ -1,6 +1,7 @@
 import type { LogEntry } from '../../shared/log-entry.ts';
 import { AppError, toAppError } from '../core/errors.ts';
 import { backoff, sleep } from '../core/sleep.ts';
+import { partsOf } from './entry.ts';
 import type { LogFilter } from './filter.ts';
 import type { RecentEntries } from './history.ts';
 import { cursorKey } from './journal/cursor.ts';
@@ -32,8 +33,6 @@ const BACKLOG_POLL_MS = 100;
  * its place, and the viewer reads on from its own position when it can.
  */
 const READ_PATIENCE_MS = 1000;
-/** First lines are given in parts of this much line text, in characters. */
-const PART_CHARS = 262_144;
 /** Longest wait for the stream before the journal is asked again, in ms. */
 const CATCH_UP_WAIT_MS = 2000;
 
@@ -74,19 +73,6 @@ const keyOf = (id: string) => id.slice(8);
 type TailLines = Extract<TailItem, { kind: 'lines' }>;
 
 function nothing(): void {}
-
-/** Entries in parts of about PART_CHARS. */
-function* partsOf(entries: readonly LogEntry[]): Generator<readonly LogEntry[]> {
-  let from = 0;
-  let chars = 0;
-  for (const [at, entry] of entries.entries()) {
-    chars += entry.line.length;
-    if (chars < PART_CHARS && at + 1 < entries.length) continue;
-    yield entries.slice(from, at + 1);
-    from = at + 1;
-    chars = 0;
-  }
-}
 
 /**
  * A class, so that thousands of viewers share its code. One that is live is nothing but its fields: the tail's changes call

@@ -3,7 +3,6 @@ import fc from 'fast-check';
 import { AppError } from '../../../server/core/errors.ts';
 import { createFilter, type LogFilter } from '../../../server/logs/filter.ts';
 import { entryAt, recentEntries } from '../../../server/logs/history.ts';
-import type { JournalRecord } from '../../../server/logs/journal/record.ts';
 import { resumeJournal } from '../../../server/logs/journal/resume.ts';
 import { createSharedResume } from '../../../server/logs/shared-resume.ts';
 import {
@@ -28,8 +27,6 @@ import { createFakeTail, type FakeTail } from '../../support/fake-tail.ts';
 import { until } from '../../support/until.ts';
 
 const id = (n: number) => fakeCodec.encode(fakeCursor(n));
-/** The number of a fake record. */
-const seqnum = (record: JournalRecord | undefined) => Number(record?.message.slice(5));
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 /** A connection that remembers what it was given. */
@@ -246,8 +243,8 @@ describe('the viewer of a stream', () => {
     // Entries of five lines, of which the filter knows the first.
     const headOf = (n: number) => n - ((n - 1) % 5);
     toEntries = (records) =>
-      fakeEntries(records).map((entry, n) => {
-        const line = seqnum(records[n]);
+      fakeEntries(records).map((entry) => {
+        const line = Number(entry.line.slice(5));
         return line === headOf(line) ? entry : { ...entry, continuation: true };
       });
     const passing = [1, 11, 21, 41];
