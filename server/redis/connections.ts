@@ -2,6 +2,7 @@ import { Redis, type RedisOptions } from 'ioredis';
 import { AppError } from '../core/errors.ts';
 import type { Logger, Stoppable } from '../core/types.ts';
 import { errorText, toStoreError } from './errors.ts';
+import { limitReplyTime } from './reply-time.ts';
 import { parseRedisUrl } from './url.ts';
 
 export type RedisClient = Redis;
@@ -14,9 +15,9 @@ export type ConnectionKind = 'commands' | 'subscriber' | 'blocking';
 /** Longest BLOCK, in ms, that may be used on a blocking connection; its socket is given up at twice that. */
 export const BLOCK_MAX_MS = 2000;
 
-/** One reply may take this long, ms. A healthy Redis answers in under 10; users wait for this. */
+/** Redis may be silent this long, ms, when a reply is due. A healthy one answers in under 10; users wait for this. */
 const COMMAND_TIMEOUT = 1000;
-/** How long a command waits for a connection that is just being set up again, ms. With the above: 1.4 s at most. */
+/** How long a command waits for a connection that is just being set up again, ms. With the above: 1.4 s of silence. */
 const RECONNECT_PATIENCE = 400;
 /** Commands waiting for that at one time; beyond it they fail at once. */
 const MAX_WAITING = 10_000;
@@ -53,7 +54,7 @@ export interface RedisConnections extends Stoppable {
   blocking(): RedisClient;
   /** A new connection of that kind, closed by `stop` or by its own `disconnect`. */
   duplicate(kind: ConnectionKind): RedisClient;
-  /** Runs commands, at most about 1.4 s. @throws AppError store_unavailable */
+  /** Runs commands; gives up after about 1.4 s without a word of Redis. @throws AppError store_unavailable */
   run<T>(work: (redis: RedisClient) => Promise<T>): Promise<T>;
   isUp(): boolean;
   /** True once Redis answers, false after `timeoutMs`. */
@@ -93,7 +94,7 @@ function optionsFor(kind: ConnectionKind, address: RedisOptions): ClientOptions 
     // 0: on every close all that is in flight is rejected at once.
     maxRetriesPerRequest: 0,
   };
-  if (kind === 'commands') return { ...common, commandTimeout: COMMAND_TIMEOUT };
+  if (kind === 'commands') return common;
   if (kind === 'blocking') return { ...common, socketTimeout: 2 * BLOCK_MAX_MS };
   // Subscriptions are few and must outlive an outage, so these alone may queue.
   return { ...common, enableOfflineQueue: true, maxRetriesPerRequest: null };
@@ -154,6 +155,7 @@ export function createRedis(deps: { url: string; logger: Logger }): RedisConnect
 
   function duplicate(kind: ConnectionKind): RedisClient {
     const client = new Redis(optionsFor(kind, options));
+    if (kind === 'commands') limitReplyTime(client, COMMAND_TIMEOUT);
     clients.set(client, kind);
     // Without a listener an 'error' would be printed raw, or end the process (socketio/socket.io-redis-adapter#190).
     client.on('error', (error) => {

@@ -115,6 +115,18 @@ describe('redis connections', () => {
     stopListening();
   });
 
+  it('takes no reply for late that has come while this process was busy', async () => {
+    const redis = open();
+    await redis.ping();
+    const answers = Promise.all(
+      Array.from({ length: 100 }, () => redis.run((client) => client.echo('x'.repeat(100_000)))),
+    );
+    // The commands are on their way.
+    await new Promise((resolve) => setImmediate(resolve));
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1200);
+    assert.equal((await answers).length, 100);
+  });
+
   it('keeps no command for later that it reported as failed', async () => {
     const own = await startRedis();
     const redis = open(own.url);
