@@ -32,22 +32,24 @@ describe('journal reads in hostile hands', () => {
     const counting = (async () => {
       while (asking) {
         most = Math.max(most, await channels());
-        // A read takes far longer; looking costs time, too.
-        await new Promise((resolve) => setTimeout(resolve, 50));
+        // A read takes longer; looking costs time, too.
+        await new Promise((resolve) => setTimeout(resolve, 10));
       }
     })();
+    // Of the last half hour: what a read costs the demo host is not the question.
+    const since = Date.now() - 1_800_000;
     const answers = await Promise.all(
       Array.from({ length: 200 }, (_, n) =>
-        // Of the unit with the shortest journal.
-        socket.emitWithAck('log_history', { service: 'mevboost', grep: `nothing${n}`, limit: 5 }),
+        socket.emitWithAck('log_history', { service: 'execution', grep: `nothing${n}`, since, limit: 5 }),
       ),
     );
     asking = false;
     await counting;
     const refused = answers.filter((answer) => !answer.ok);
+    assert.ok(refused.length > 0);
     assert.ok(refused.every((answer) => !answer.ok && answer.error.code === 'rate_limited'));
     assert.ok(answers.length - refused.length >= ALLOWED, `${refused.length} refused`);
-    assert.ok(most <= 6, `${most} channels`);
+    assert.ok(most >= 2 && most <= 6, `${most} channels`);
     const another = await connect();
     assert.ok((await another.emitWithAck('log_history', { service: 'execution', limit: 5 })).ok);
     socket.disconnect();
