@@ -1,4 +1,5 @@
 import type { Instance } from './instance.ts';
+import type { Span } from './processor.ts';
 import type { Random } from './random.ts';
 import type { Rig, RigOptions } from './rig.ts';
 import type { Audience, Viewer } from './viewers.ts';
@@ -21,8 +22,12 @@ export interface Stage {
   readonly size: Size;
   /** Long waits are worth it: not in the short form that the tests run. */
   readonly long: boolean;
-  /** Adds times, in ms, from a fault to the first new line. */
-  tookOver(ms: readonly number[]): void;
+  /**
+   * Adds times from a fault to the first new line.
+   * @returns them in ms, in the short form without what an instance, or this process, waited for a processor: bounds hold
+   *   for these
+   */
+  tookOver(spans: readonly Span[]): number[];
   /** Says what the fault of this turn was, where a scenario has several kinds. */
   did(kind: string): void;
   /** Adds a remark to the report. */
@@ -51,7 +56,7 @@ export interface Scenario {
   short: Size;
   /** Bytes of a printed line; short unless told. */
   lineBytes?: number;
-  /** Bounds of the take-over times, in ms. */
+  /** Bounds of the take-over times, in ms; in the short form waits for a processor are left out. */
   limits?: { p50?: number; p99?: number };
   /** Notices of gaps are part of this fault; elsewhere each one is a violation. */
   gaps?: boolean;

@@ -3,6 +3,7 @@ import type { ClientToServerEvents, LogBatch, LogGap, ServerToClientEvents } fro
 import { waitFor } from '../lab/wait.ts';
 import type { HistoryEvent } from './checker.ts';
 import type { Lines } from './lines.ts';
+import { lengthOf, type Span } from './processor.ts';
 import type { Random } from './random.ts';
 
 /** A connection that is not made in this time goes to the next instance. */
@@ -56,8 +57,10 @@ export interface Viewer {
   mark(us: number): void;
   /** performance.now() at which that line came, if it has. */
   readonly marked: number | null;
-  /** Longest time without a line since `mark`, in ms, up to the newest line. */
-  readonly longestPause: number;
+  /** Longest time without a line since `mark`, up to the newest line. */
+  readonly longestPause: Span;
+  /** When the journal took the newest line, in epoch microseconds; 0 for none. */
+  readonly newestUs: number;
   /** Of each batch since `mark`: ms from the journal to here, at most DELAYS_MAX of them. */
   readonly delays: readonly number[];
   leave(): void;
@@ -78,8 +81,8 @@ export function createViewer(options: ViewerOptions): Viewer {
   let timer: NodeJS.Timeout | undefined;
   let markUs = Number.POSITIVE_INFINITY;
   let marked: number | null = null;
-  let longestPause = 0;
   let lastAt = performance.now();
+  let longestPause: Span = { from: lastAt, to: lastAt };
   let delays: number[] = [];
 
   const count = (code: string) => errors.set(code, (errors.get(code) ?? 0) + 1);
@@ -155,7 +158,7 @@ export function createViewer(options: ViewerOptions): Viewer {
       if (socket !== mine) return;
       for (const entry of batch.entries) take(entry.id, entry.line);
       const now = performance.now();
-      longestPause = Math.max(longestPause, now - lastAt);
+      if (now - lastAt > lengthOf(longestPause)) longestPause = { from: lastAt, to: now };
       lastAt = now;
       if (delays.length < DELAYS_MAX) delays.push(Date.now() - lines.timeUs(newest) / 1000);
     });
@@ -198,7 +201,7 @@ export function createViewer(options: ViewerOptions): Viewer {
     mark(us) {
       markUs = us;
       marked = null;
-      longestPause = 0;
+      longestPause = { from: lastAt, to: lastAt };
       delays = [];
     },
     get marked() {
@@ -209,6 +212,9 @@ export function createViewer(options: ViewerOptions): Viewer {
     },
     get longestPause() {
       return longestPause;
+    },
+    get newestUs() {
+      return newest < 0 ? 0 : lines.timeUs(newest);
     },
     leave() {
       left = true;
@@ -225,9 +231,9 @@ const START_STEP = 25;
 export interface Mark {
   /**
    * Waits until each viewer has a line that the journal took after the moment.
-   * @returns how long that took each, in ms
+   * @returns how long that took each
    */
-  passed(options: { timeoutMs: number; only?: readonly Viewer[] }): Promise<number[]>;
+  passed(options: { timeoutMs: number; only?: readonly Viewer[] }): Promise<Span[]>;
 }
 
 /** All viewers of a scenario. */
@@ -239,6 +245,8 @@ export interface Audience {
   mark(): Mark;
   /** The host's clock is so many seconds ahead from now on. */
   hostIsAhead(seconds: number): void;
+  /** Waits until each has a line that the journal took after now; the mark stays. */
+  flowing(options: { timeoutMs: number; only?: readonly Viewer[] }): Promise<void>;
   /** Viewers that are cut off come home, where their home is up. */
   goHome(): Promise<void>;
   leave(): void;
@@ -277,12 +285,19 @@ export function createAudience(): Audience {
               return `${waiting.length} of ${only.length} wait, at instance ${places}; errors: ${describeErrors(waiting)}`;
             },
           });
-          return only.map((viewer) => (viewer.marked ?? started) - started);
+          return only.map((viewer) => ({ from: started, to: viewer.marked ?? started }));
         },
       };
     },
     hostIsAhead(seconds) {
       aheadMs = seconds * 1000;
+    },
+    async flowing({ timeoutMs, only = viewers }) {
+      const us = (Date.now() + aheadMs) * 1000;
+      await waitFor('lines to flow', () => only.every((viewer) => viewer.newestUs >= us), {
+        timeoutMs,
+        everyMs: 10,
+      });
     },
     async goHome() {
       const away = viewers.filter((viewer) => viewer.at !== viewer.home);

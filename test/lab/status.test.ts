@@ -157,7 +157,6 @@ describe('status of a real host', function () {
       const began = Date.now();
       await host.stop('consensus');
       await until(() => status('consensus')?.status === 'inactive', 1000);
-      assert.ok(Date.now() - began < 1000, `${Date.now() - began} ms`);
       await until(() => transitions.some(({ to }) => to === 'inactive'), 5000);
       const stop = transitions.find(({ to }) => to === 'inactive');
       assert.match(stop?.cause ?? '', /^Stopped consensus\.service/);

@@ -37,3 +37,17 @@ export function startStopwatch(): () => number {
     return passed - start;
   };
 }
+
+/** How often it is looked at the event loop, in ms. */
+const LOOK_MS = 5;
+
+/** Watches for how long, in ms of a stopwatch, the event loop of this process does not come round. */
+export function watchLoop(): { longest(): number; stop(): void } {
+  let longest = 0;
+  let elapsed = startStopwatch();
+  const timer = setInterval(() => {
+    longest = Math.max(longest, elapsed() - LOOK_MS);
+    elapsed = startStopwatch();
+  }, LOOK_MS);
+  return { longest: () => longest, stop: () => clearInterval(timer) };
+}

@@ -16,10 +16,9 @@ export const ownerLeft: Scenario = {
     const index = rig.instances.indexOf(owner);
     const witnesses = audience.viewers.filter((viewer) => viewer.at !== index);
     for (const viewer of audience.viewers) if (viewer.at === index) viewer.move({ to: index + 1 });
-    const mark = audience.mark();
+    audience.mark();
     await rig.owner({ otherThan: owner, timeoutMs: RECOVERY_MS });
-    await mark.passed({ timeoutMs: RECOVERY_MS });
-    await rig.owner();
+    await audience.flowing({ timeoutMs: RECOVERY_MS });
     stage.tookOver(witnesses.map((viewer) => viewer.longestPause));
     await calm(stage);
     await audience.goHome();

@@ -21,6 +21,7 @@ export const r3Rolling: Scenario = {
       await mark.passed({ timeoutMs: RECOVERY_MS });
       await rig.owner();
       // What came before the new owner's first line came from the old one: the pause lies in between.
+      await audience.flowing({ timeoutMs: RECOVERY_MS });
       if (owned) stage.tookOver(witnesses.map((viewer) => viewer.longestPause));
       await instance.start();
       await audience.goHome();

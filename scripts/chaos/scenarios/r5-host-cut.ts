@@ -18,10 +18,10 @@ export const r5HostCut: Scenario = {
     const path = rig.hostPaths[rig.instances.indexOf(owner)];
     await path?.cut();
     try {
-      const mark = audience.mark();
+      audience.mark();
       await rig.owner({ otherThan: owner, timeoutMs: RECOVERY_MS });
       // Its own viewers are served from the stream, which another instance feeds.
-      await mark.passed({ timeoutMs: RECOVERY_MS });
+      await audience.flowing({ timeoutMs: RECOVERY_MS });
       stage.tookOver(audience.viewers.map((viewer) => viewer.longestPause));
       await calm(stage);
       if ((await rig.owner()) === owner)

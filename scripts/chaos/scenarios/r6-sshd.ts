@@ -20,8 +20,7 @@ export const r6Sshd: Scenario = {
     const mark = audience.mark();
     host?.killSshd(hang ? 'SIGSTOP' : 'SIGKILL');
     try {
-      const times = await mark.passed({ timeoutMs: RECOVERY_MS });
-      stage.tookOver(times);
+      const times = stage.tookOver(await mark.passed({ timeoutMs: RECOVERY_MS }));
       const slowest = Math.round(Math.max(...times));
       const limit = hang ? HANG_MS : KILL_MS;
       if (slowest > limit)
