@@ -11,13 +11,11 @@ describe('the canary of pub/sub', () => {
     const server = await startRedis();
     const logger = createRecordLogger();
     const redis = createRedis({ url: server.url, logger });
-    const canary = createCanary({
-      publisher: redis.duplicate('commands'),
-      subscriber: redis.subscriber(),
-      logger,
-    });
+    const [publisher, subscriber] = [redis.duplicate('commands'), redis.subscriber()];
+    const canary = createCanary({ publisher, subscriber, logger });
     try {
-      await until(() => canary.alive(), 900);
+      await until(() => publisher.status === 'ready' && subscriber.status === 'ready');
+      await until(() => canary.alive(), 500);
     } finally {
       await canary.stop();
       await redis.stop();

@@ -21,7 +21,7 @@ async function take(leases: LeaseManager | undefined, name: string): Promise<Lea
 }
 
 /** Takes a lease as soon as it is free. @returns it, and how long that took in ms */
-async function takeWhenFree(leases: LeaseManager | undefined, name: string, timeoutMs?: number) {
+async function takeWhenFree(leases: LeaseManager | undefined, name: string, timeoutMs: number) {
   const took = startStopwatch();
   let lease: Lease | null | undefined = null;
   await until(async () => {
@@ -160,7 +160,7 @@ describe('leases in redis', () => {
     server.freeze();
     await until(() => lease.lost.aborted, EXPIRY_MS);
     server.thaw();
-    const next = await takeWhenFree(b, 'one');
+    const next = await takeWhenFree(b, 'one', 5000);
     assert.ok(next.lease.fence > lease.fence);
   });
 
@@ -220,7 +220,7 @@ describe('leases in redis', () => {
     await server.kill();
     await until(() => lease.lost.aborted, EXPIRY_MS);
     await server.restart();
-    const { lease: next } = await takeWhenFree(b, 'one');
+    const { lease: next } = await takeWhenFree(b, 'one', 8000);
     assert.ok(next.fence > lease.fence);
   });
 

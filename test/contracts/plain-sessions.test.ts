@@ -198,7 +198,7 @@ describe('session store in redis, beside an original app', () => {
       await server.cli('FLUSHALL');
       await server.cli('CLIENT', 'KILL', 'TYPE', 'normal');
       // Its own connection was cut, too, and may still be coming back.
-      await until(async () => (await here.touch(token, session).catch(() => 'away')) === null);
+      await until(async () => (await here.touch(token, session).catch(() => 'away')) === null, 5000);
       assert.deepEqual(await store.fates([token]), ['logout']);
     } finally {
       await other.close();
@@ -248,7 +248,7 @@ describe('session store in redis, beside an original app', () => {
       } finally {
         await back();
       }
-      await until(async () => (await store.create(target).catch(() => null)) !== null);
+      await until(async () => (await store.create(target).catch(() => null)) !== null, 8000);
     }
   });
 });

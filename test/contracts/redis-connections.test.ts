@@ -87,7 +87,7 @@ describe('redis connections', () => {
     await assertUnavailable(redis);
     await until(() => logger.lines.length > 0);
     await late.restart();
-    await until(() => redis.isUp());
+    await until(() => redis.isUp(), 8000);
     assert.equal(await redis.run((client) => client.ping()), 'PONG');
     await until(() => logger.lines.length === 2);
     assert.match(logger.lines[0] ?? '', /^warn redis down.*ECONNREFUSED/);
@@ -134,7 +134,7 @@ describe('redis connections', () => {
     await own.kill();
     await assertUnavailable(redis);
     await own.restart();
-    await until(() => redis.isUp());
+    await until(() => redis.isUp(), 8000);
     assert.equal(await redis.run((client) => client.exists('x')), 0);
     await own.stop();
   });
@@ -149,7 +149,7 @@ describe('redis connections', () => {
       until(async () => {
         await redis.run((client) => client.publish('news', word)).catch(() => undefined);
         return heard.includes(word);
-      });
+      }, 10_000);
     await hears('one');
     await server.cli('CLIENT', 'KILL', 'TYPE', 'pubsub');
     await hears('two');
@@ -182,7 +182,7 @@ describe('redis connections', () => {
     server.freeze();
     await assert.rejects(read);
     server.thaw();
-    await until(() => blocking.status === 'ready');
+    await until(() => blocking.status === 'ready', 8000);
   });
 
   it('runs a script by its hash, also in a Redis that does not know it', async () => {

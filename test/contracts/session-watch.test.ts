@@ -187,7 +187,7 @@ describe('session watch over redis', () => {
   it('[SES-7] ends nothing when Redis loses its data, and puts the sessions back', async () => {
     const { plain, own } = await connect();
     await server.cli('FLUSHALL');
-    await until(() => alive([plain, own]));
+    await until(() => alive([plain, own]), 3000);
     assert.deepEqual(reasons(), [[], []]);
   });
 
@@ -196,12 +196,12 @@ describe('session watch over redis', () => {
     await server.kill();
     await new Promise((resolve) => setTimeout(resolve, 1500));
     await server.restart();
-    await until(() => alive([plain, own]).catch(() => false));
+    await until(() => alive([plain, own]).catch(() => false), 8000);
     await server.cli('FLUSHALL');
     await server.kill();
     await new Promise((resolve) => setTimeout(resolve, 1500));
     await server.restart();
-    await until(() => alive([plain, own]).catch(() => false));
+    await until(() => alive([plain, own]).catch(() => false), 8000);
     assert.deepEqual(reasons(), [[], []]);
     // And a session that was put back can be ended like any other.
     await instances[0]?.store.revoke(plain);
@@ -226,8 +226,7 @@ describe('session watch over redis', () => {
     await until(() => !first.redis.isUp());
     await server.restart();
     await until(() => first.redis.isUp());
-    // Its next look is a minute away.
-    await until(async () => (await first.store.get(token).catch(() => null)) !== null);
+    await until(async () => (await first.store.get(token).catch(() => null)) !== null, 1000);
     await watch.stop();
   });
 
@@ -237,7 +236,7 @@ describe('session watch over redis', () => {
     await new Promise((resolve) => setTimeout(resolve, 2000));
     server.thaw();
     await server.cli('DEL', `ssh_session:${plain}`);
-    await until(() => reasons().every((list) => list[0] === 'logout'));
+    await until(() => reasons().every((list) => list[0] === 'logout'), 5000);
   });
 
   it('watches thousands of sessions within the second', async () => {

@@ -254,7 +254,7 @@ describe('followers of streams in redis', () => {
     await server.kill();
     await until(() => !other.isUp());
     await server.restart();
-    await until(() => redis.isUp());
+    await until(() => redis.isUp(), 5000);
     const second = batchAfter(headOf(first), 2);
     await until(async () => (await store.append('s', lease, second).catch(() => null)) === 'ok');
     await gets(following, [first, second]);
@@ -271,7 +271,7 @@ describe('followers of streams in redis', () => {
     await server.kill();
     await server.restart();
     // Not only by the next batch: its number may be below the follower's place where the server's clock is behind.
-    await until(() => following.resets === 1);
+    await until(() => following.resets === 1, 8000);
     await until(() => lease.lost.aborted || redis.isUp());
     let next: Lease | null = null;
     await until(async () => {

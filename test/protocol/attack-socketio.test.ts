@@ -129,7 +129,7 @@ describe('hostile connections', () => {
     socket.once('close', () => {
       closed = true;
     });
-    await until(() => closed);
+    await until(() => closed, 6000);
   });
 
   it('[WS-5] [S5] a foreign Origin is refused on every request of a connection, not only on its first', async () => {

@@ -214,10 +214,10 @@ describe('rooms over Socket.IO without a session', () => {
     const [kept, left] = [await connect(server), await connect(server)];
     await kept.ask('join_room', { room: 'alive', token: roomToken('alive', 'c', 4) });
     await left.ask('join_room', { room: 'alive', token: 'nonsense' });
-    await until(() => left.socket.disconnected);
+    await until(() => left.socket.disconnected, 4000);
     assert.equal(left.errors.at(-1)?.code, 'auth_timeout');
     assert.equal(kept.socket.connected, true);
-    await until(() => kept.socket.disconnected);
+    await until(() => kept.socket.disconnected, 6000);
     assert.equal(kept.errors.at(-1)?.code, 'invalid_token');
   });
 });

@@ -268,7 +268,7 @@ describe('the common ground of plain WebSocket dialects', () => {
       await good.next(type('message'));
     }
     slow.ws.resume();
-    await until(() => slow.closed);
+    await until(() => slow.closed, 8000);
     assert.equal(slow.closed?.code, 4408);
     assert.ok(slow.messages.filter(type('message')).length < 60);
     await large.stop();

@@ -1,3 +1,5 @@
+import { waitedMs } from '../../scripts/chaos/processor.ts';
+
 /** Between two ticks of the stopwatches, in ms. */
 const TICK_MS = 5;
 /** What lies between two ticks counts so much at most, in ms, unless this process was busy itself. */
@@ -5,9 +7,9 @@ const STALL_MS = 25;
 
 let last = performance.now();
 let lastCpu = process.cpuUsage();
-/** Fair time since the first stopwatch, in ms. */
+let lastWaited = waitedMs(process.pid) ?? 0;
+/** Fair time so far, in ms. */
 let passed = 0;
-let ticking: NodeJS.Timeout | undefined;
 
 function tick(): void {
   const now = performance.now();
@@ -15,22 +17,25 @@ function tick(): void {
   last = now;
   const cpu = process.cpuUsage(lastCpu);
   lastCpu = process.cpuUsage();
-  passed += Math.min(gap, Math.max(STALL_MS, (cpu.user + cpu.system) / 1000));
+  const waited = waitedMs(process.pid) ?? 0;
+  passed += Math.max(
+    0,
+    Math.min(gap - (waited - lastWaited), Math.max(STALL_MS, (cpu.user + cpu.system) / 1000)),
+  );
+  lastWaited = waited;
 }
+setInterval(tick, TICK_MS).unref();
 
 /**
  * Starts a stopwatch for promises of the kind "within 1 s". It runs like the clock on the wall, but is not held against the
- * code under test that the machine was busy with other things: a stretch in which this process was not let run counts
- * STALL_MS. What the process used of the CPU itself always counts.
+ * code under test that the machine was busy with other things: waits for a processor do not count, as far as the kernel
+ * tells, and any other stretch in which this process was not let run counts STALL_MS. What it used of the CPU itself
+ * always counts.
  *
  * @returns a function that tells the ms since now; for promises of the kind "not before" use the clock on the wall
  */
 export function startStopwatch(): () => number {
-  if (ticking === undefined) {
-    last = performance.now();
-    lastCpu = process.cpuUsage();
-    ticking = setInterval(tick, TICK_MS).unref();
-  } else tick();
+  tick();
   const start = passed;
   return () => {
     tick();

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { createTopicIndex, isTopic, isTopicPattern } from '../../../server/rooms/topics.ts';
+import { cheapest } from '../../support/cheapest.ts';
 
 const level = fc.constantFrom('a', 'b', 'c');
 const topicLevels = fc.array(level, { minLength: 1, maxLength: 5 });
@@ -84,9 +85,10 @@ describe('topics', () => {
   it('[WS-4] what matches is found among 20 000 patterns in no time', () => {
     const index = createTopicIndex<number>();
     for (let n = 0; n < 20_000; n += 1) index.set(`topic.${n}.#`, n);
-    const start = performance.now();
-    for (let n = 0; n < 1000; n += 1) assert.deepEqual(index.match(`topic.${n}.here`), [n]);
+    const ms = cheapest(() => {
+      for (let n = 0; n < 1000; n += 1) assert.deepEqual(index.match(`topic.${n}.here`), [n]);
+    });
     // One by one they took 10 s.
-    assert.ok(performance.now() - start < 1000, `${performance.now() - start} ms`);
+    assert.ok(ms < 1000, `${ms} ms`);
   });
 });

@@ -70,7 +70,7 @@ describe('the welcome of a room', () => {
 
   it('[WS-2] comes also where they cannot be told', async () => {
     const got = await enter(new Promise(() => {}));
-    await until(() => got.length === 2);
+    await until(() => got.length === 2, 2000);
     assert.match(got[0] ?? '', /"welcome"/);
   });
 });

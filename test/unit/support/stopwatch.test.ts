@@ -6,8 +6,8 @@ describe('the stopwatch of the tests', () => {
     const took = startStopwatch();
     await new Promise((resolve) => setTimeout(resolve, 200));
     const ms = took();
-    // Less than that only where the machine stood still.
-    assert.ok(ms > 100, `${ms} ms`);
+    // All of them where the machine has nothing else to do.
+    assert.ok(ms > 50, `${ms} ms`);
   });
 
   it('counts all that this process does itself, also where nothing else gets its turn', () => {
@@ -18,7 +18,7 @@ describe('the stopwatch of the tests', () => {
       used = user + system;
     }
     const ms = took();
-    assert.ok(ms > 190, `${ms} ms`);
+    assert.ok(ms > 150, `${ms} ms`);
   });
 
   it('does not count what it was kept from', () => {
