@@ -226,7 +226,7 @@ export async function runScenario(options: RunOptions): Promise<Outcome> {
  */
 async function fromNewest(host: LabHost, unit: string): Promise<string[]> {
   const [newest] = await host.journal(unit, ['--lines=1']);
-  return newest ? [`--since=@${Number(newest.__REALTIME_TIMESTAMP) / 1e6}`] : [];
+  return newest ? [`--cursor=${String(newest.__CURSOR)}`] : [];
 }
 
 /** Waits until nothing runs on the hosts any more, nor begins again within a second. */

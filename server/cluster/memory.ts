@@ -96,10 +96,11 @@ export function createMemoryStreams(deps: { now?: () => number } = {}): StreamSt
       stream.touched = now();
       return stream.head;
     },
-    async begin(name, lease, epoch) {
+    async begin(name, lease, epoch, above = 0) {
       const stream = alive(name);
       if (lease.lost.aborted || (stream && stream.fence > lease.fence)) return 'fenced';
-      const head = { epoch, seq: Math.max(stream?.head?.seq ?? 0, now() * 1000), cursor: null };
+      const used = Math.max(stream?.head?.seq ?? 0, above);
+      const head = { epoch, seq: Math.max(used + 1, now() * 1000), cursor: null };
       streams.set(name, { fence: lease.fence, head, batches: [], bytes: 0, touched: now() });
       return head;
     },

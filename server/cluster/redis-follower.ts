@@ -11,7 +11,7 @@ const READ_COUNT = 100;
  * How often the epochs of the followed streams are looked at, in ms. A stream that ended and began anew by a clock that was
  * set back meanwhile counts from below the place where its followers wait, and no read would ever tell.
  */
-const LOOK_MS = 5000;
+const LOOK_MS = 2000;
 /** Longest wait of one read, in ms; a new follower interrupts it. */
 const BLOCK_MS = Math.min(1000, BLOCK_MAX_MS);
 

@@ -25,7 +25,7 @@ redis.call('PEXPIRE', KEYS[1], ARGV[2])
 redis.call('PEXPIRE', KEYS[2], ARGV[2])
 return {'head', head[2], head[3], head[4]}`;
 
-/** KEYS as above. ARGV fence, life, epoch. Sequence numbers go on, or start at the server's clock where none are known. */
+/** KEYS as above. ARGV fence, life, epoch, number used. Sequence numbers go on, or start at the server's clock where none are known. */
 const BEGIN = `
 local lease = redis.call('GET', KEYS[3])
 if not lease or string.match(lease, '^%d+') ~= ARGV[1] then return {'fenced'} end
@@ -33,7 +33,8 @@ local head = redis.call('HMGET', KEYS[1], 'fence', 'seq')
 if head[1] and tonumber(head[1]) > tonumber(ARGV[1]) then return {'fenced'} end
 local time = redis.call('TIME')
 local clock = tonumber(time[1]) * 1000000 + tonumber(time[2])
-local seq = string.format('%.0f', math.max(tonumber(head[2] or '0') + 1, clock))
+local used = math.max(tonumber(head[2] or '0'), tonumber(ARGV[4]))
+local seq = string.format('%.0f', math.max(used + 1, clock))
 redis.call('DEL', KEYS[1], KEYS[2])
 redis.call('HSET', KEYS[1], 'fence', ARGV[1], 'epoch', ARGV[3], 'seq', seq, 'bytes', 0)
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
@@ -90,10 +91,10 @@ export function createRedisStreams(deps: { redis: RedisConnections; logger: Logg
       const [word] = reply as string[];
       return word === 'fenced' ? 'fenced' : word === 'none' ? null : headOf(reply);
     },
-    async begin(stream, lease, epoch) {
+    async begin(stream, lease, epoch, above = 0) {
       const reply = await begin(
         [...keysOf(stream), keys.lease(lease.name)],
-        [lease.fence, STREAM_TTL_MS, epoch],
+        [lease.fence, STREAM_TTL_MS, epoch, above],
       );
       return (reply as string[])[0] === 'fenced' ? 'fenced' : headOf(reply);
     },

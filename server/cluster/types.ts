@@ -72,9 +72,10 @@ export interface StreamStore {
   claim(stream: string, lease: Lease): Promise<StreamHead | null | 'fenced'>;
   /**
    * Starts a new epoch, dropping what the stream held. @returns its empty head, or 'fenced'
+   * @param above a sequence number that was used already, where one is known: the store may have lost it
    * @throws AppError store_unavailable
    */
-  begin(stream: string, lease: Lease, epoch: string): Promise<StreamHead | 'fenced'>;
+  begin(stream: string, lease: Lease, epoch: string, above?: number): Promise<StreamHead | 'fenced'>;
   /**
    * Appends behind `batch.firstSeq - 1` of `batch.epoch`, atomically checked against fence and head. Repeating an append
    * whose answer was lost is harmless.

@@ -19,11 +19,15 @@ export function createRateLimit(options: { name: string; perMinute: number; redi
     : memory;
   return {
     async use(address) {
+      const key = addressGroup(address);
       try {
-        await limiter.consume(addressGroup(address));
+        await limiter.consume(key);
       } catch (error) {
         if (!(error instanceof RateLimiterRes)) throw error;
-        throw new AppError('rate_limited', { retryAfterMs: error.msBeforeNext });
+        const retryAfterMs = error.msBeforeNext;
+        if (retryAfterMs <= MINUTE_S * 1000) throw new AppError('rate_limited', { retryAfterMs });
+        // The clock of Redis was set back: nobody waits for that long.
+        await limiter.delete(key);
       }
     },
   };

@@ -62,7 +62,7 @@ export async function ownStream(
   const reading = new AbortController();
   const readSignal = AbortSignal.any([ending, reading.signal]);
 
-  let head: StreamHead;
+  let head: StreamHead = { epoch: '', seq: 0, cursor: null };
   /** What waits for the store, in batches of FLUSH_CHARS and at most one line more; all but the last are full. */
   const pending: { entries: LogEntry[]; cursor: string; chars: number }[] = [];
   let pendingChars = 0;
@@ -88,7 +88,7 @@ export async function ownStream(
   }
 
   async function begin(): Promise<boolean> {
-    const begun = await ask(() => store.begin(stream, lease, randomBytes(4).toString('hex')));
+    const begun = await ask(() => store.begin(stream, lease, randomBytes(4).toString('hex'), head.seq));
     if (begun === 'fenced') return false;
     head = begun;
     return true;

@@ -3,7 +3,7 @@ import { defineScript } from './script.ts';
 
 /**
  * Hashes whose fields end by themselves, as keys do (HEXPIRE needs Redis 7.4): each field holds its end by the server's
- * clock, which all instances share, and a text. A hash lives as long as its last field.
+ * clock, which all instances share, its life, and a text. A hash lives as long as its last field.
  */
 export interface FieldLeases {
   /** Writes one field in each of several hashes for `ttlMs`; an empty text takes it out. @throws AppError store_unavailable */
@@ -21,23 +21,30 @@ for n = 1, #KEYS do
   if text == '' then
     redis.call('HDEL', KEYS[n], ARGV[1])
   else
-    redis.call('HSET', KEYS[n], ARGV[1], string.format('%.0f', ends) .. ' ' .. text)
+    redis.call('HSET', KEYS[n], ARGV[1], string.format('%.0f', ends) .. ' ' .. ARGV[2] .. ' ' .. text)
     if redis.call('PTTL', KEYS[n]) < tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[n], ARGV[2]) end
   end
 end
 return 1`;
 
-/** KEYS hash. @returns field and text of what is in force, in turn; drops the rest */
+/**
+ * KEYS hash. @returns field and text of what is in force, in turn; drops the rest. What would live for longer than its life
+ * was written before the clock was set back: it gets its life from now on.
+ */
 const READ = `
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local all = redis.call('HGETALL', KEYS[1])
 local found = {}
 for n = 1, #all, 2 do
-  local space = string.find(all[n + 1], ' ', 1, true)
-  if tonumber(string.sub(all[n + 1], 1, space - 1)) > now then
+  local ends, life, text = string.match(all[n + 1], '^(%d+) (%d+) (.*)$')
+  local left = ends and tonumber(ends) - now or 0
+  if left > 0 then
     found[#found + 1] = all[n]
-    found[#found + 1] = string.sub(all[n + 1], space + 1)
+    found[#found + 1] = text
+    if left > tonumber(life) then
+      redis.call('HSET', KEYS[1], all[n], string.format('%.0f', now + tonumber(life)) .. ' ' .. life .. ' ' .. text)
+    end
   else
     redis.call('HDEL', KEYS[1], all[n])
   end

@@ -47,6 +47,12 @@ export function createFailureBudget(options: {
         return { ok: true };
       } catch (error) {
         if (!(error instanceof RateLimiterRes)) throw error;
+        if (error.msBeforeNext > durationS * 1000) {
+          // The clock of Redis was set back: nobody waits for that long.
+          await Promise.all([limiter.delete(key), limiter.delete(failuresOf(key))]);
+          await limiter.consume(key, wanted);
+          return { ok: true };
+        }
         await limiter.reward(key, wanted);
         const failures = (await limiter.get(failuresOf(key)))?.consumedPoints ?? 0;
         return { ok: false, retryMs: error.msBeforeNext, busy: failures + wanted <= points };

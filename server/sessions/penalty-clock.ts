@@ -17,9 +17,17 @@ export interface PenaltyClock {
   adjust(key: string, deltaMs: number, maxMs: number): Promise<void>;
 }
 
-/** The debt is the key's remaining time to live, so that no clock but that of Redis matters. */
+/**
+ * The debt is the key's remaining time to live, so that no clock but that of Redis matters. It is never more than the most
+ * that is allowed, unless that clock was set back.
+ */
 const CHARGE = `
-local debt = math.max(0, redis.call('PTTL', KEYS[1])) + tonumber(ARGV[1])
+local owed = math.max(0, redis.call('PTTL', KEYS[1]))
+if owed > tonumber(ARGV[2]) then
+  owed = tonumber(ARGV[2])
+  redis.call('PEXPIRE', KEYS[1], owed)
+end
+local debt = owed + tonumber(ARGV[1])
 if debt > tonumber(ARGV[2]) then return debt - tonumber(ARGV[2]) end
 redis.call('SET', KEYS[1], '', 'PX', debt)
 return 0`;

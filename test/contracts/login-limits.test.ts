@@ -189,6 +189,20 @@ describe('login limits with redis', () => {
     }
   });
 
+  it('[SES-5] [R14] locks nobody out for an hour more where the clock of Redis was set back', async () => {
+    const limits = createLoginLimits({ redis: connections[0] as RedisConnections });
+    const { clientAddress, host } = attempt();
+    for (let n = 0; n < 10; n += 1) await tryLogin(limits, attempt({ clientAddress }), 'auth_failed');
+    assert.notEqual(await tryLogin(limits, attempt({ clientAddress }), null), 'let in');
+    await tryLogin(limits, attempt({ host }), 'auth_failed');
+    for (const key of (await server.cli('KEYS', '*')).split('\n')) {
+      const left = Number(await server.cli('PTTL', key));
+      await server.cli('PEXPIRE', key, String(left + 3_600_000));
+    }
+    assert.equal(await tryLogin(limits, attempt({ clientAddress }), null), 'let in');
+    assert.equal(await tryLogin(limits, attempt({ host }), null), 'let in');
+  }).timeout(20_000);
+
   it('[SES-5] limits on its own while Redis is away', async () => {
     const limits = createLoginLimits({ redis: connections[0] as RedisConnections });
     await server.kill();

@@ -62,6 +62,20 @@ describe('rate limit', () => {
     for (const limit of limits) await refused(limit.use('192.0.2.1'));
   });
 
+  it('[HTTP-2] [R14] lasts no hour where the clock of Redis was set back', async () => {
+    const [first] = instances;
+    const limit = createRateLimit({
+      name: 'clock',
+      perMinute: 2,
+      ...(first ? { redis: first.commands } : {}),
+    });
+    for (let n = 0; n < 2; n += 1) await limit.use('192.0.2.1');
+    await refused(limit.use('192.0.2.1'));
+    for (const key of (await server.cli('KEYS', '*clock*')).split('\n'))
+      await server.cli('PEXPIRE', key, '3660000');
+    await limit.use('192.0.2.1');
+  });
+
   it('[HTTP-2] does not open while Redis is away: each instance then counts for itself', async () => {
     const [first] = instances;
     const limit = createRateLimit({

@@ -118,6 +118,13 @@ function storeContract({ leases, store }: StreamKind): void {
     await appendAll(store(), 's', lease, begun, [1]);
   });
 
+  it('[R14] a new epoch counts on above what its owner has used, whatever the store and its clock say', async () => {
+    const [lease, head] = await beginOwn('s');
+    const used = head.seq + 3_600_000_000;
+    const next = await store().begin('s', lease, 'e2', used);
+    assert.ok(next !== 'fenced' && next.seq > used && Number.isInteger(next.seq));
+  });
+
   it('[LOG-4] keeps a number of batches, the newest', async () => {
     const [lease, head] = await beginOwn('s');
     let at = head;

@@ -6,16 +6,17 @@ import type { Instance } from '../instance.ts';
 import { anyMoment, calm, RECOVERY_MS, type Scenario, type Stage, wait } from '../scenario.ts';
 
 const HOUR_S = 3600;
-/** Whose clock is set in the turns, and by how many hours; in each turn it is set back to the right time afterwards. */
-const TURNS = [
-  ['instance', -1],
-  ['redis', 1],
-  ['host', -1],
-  ['instance', 1],
-  ['redis', -1],
-  ['host', 1],
-] as const;
-type Whose = (typeof TURNS)[number][0];
+type Whose = 'instance' | 'redis' | 'host';
+/** Whose clock is set in the turns, and by how many hours; in each turn it is set right again afterwards. */
+const TURNS: readonly Partial<Record<Whose, number>>[] = [
+  { instance: -1, redis: 1, host: -1 },
+  { instance: -1 },
+  { redis: 1 },
+  { host: -1 },
+  { instance: 1 },
+  { redis: -1 },
+  { host: 1 },
+];
 
 /** Status is asked for so often, in ms; it has to come that often whatever the clocks say. */
 const STATUS_MS = 1000;
@@ -65,7 +66,7 @@ interface StatusWatch {
 }
 const watches = new WeakMap<Stage, { token: string; all: StatusWatch[]; usual: number[] }>();
 
-async function watchStatus({ rig }: Stage, token: string): Promise<StatusWatch[]> {
+function watchStatus({ rig }: Stage, token: string): StatusWatch[] {
   return rig.instances.map(({ url }) => {
     const socket: StatusWatch['socket'] = io(url ?? '', { transports: ['websocket'], auth: { token } });
     const watch: StatusWatch = { updates: 0, errors: [], socket };
@@ -83,9 +84,15 @@ async function goesOn(stage: Stage, what: string): Promise<void> {
   const held = watches.get(stage);
   if (!held) return;
   const counts = held.all.map(({ updates }) => updates);
-  stage.tookOver(await stage.audience.mark().passed({ timeoutMs: RECOVERY_MS }));
-  const now = await busy(stage);
-  now.forEach((share, n) => {
+  const mark = stage.audience.mark();
+  const shares = busy(stage);
+  const waiting = () => held.all.filter(({ updates }, n) => updates < (counts[n] ?? 0) + 2);
+  const patience = { timeoutMs: STATUS_PATIENCE_MS };
+  const told = waitFor('status updates', () => waiting().length === 0, patience).catch(() =>
+    stage.violation(`${what}: ${waiting().length} of ${held.all.length} instances tell no status any more`),
+  );
+  stage.tookOver(await mark.passed({ timeoutMs: RECOVERY_MS }));
+  (await shares).forEach((share, n) => {
     const usual = held.usual[n] ?? 0;
     if (share > usual * BUSY_TIMES + BUSY_MORE)
       stage.violation(
@@ -100,10 +107,7 @@ async function goesOn(stage: Stage, what: string): Promise<void> {
       stage.violation(`${what}: no new login at ${instance.name}: ${error.message}`);
     });
   }
-  const waiting = () => held.all.filter(({ updates }, n) => updates < (counts[n] ?? 0) + 2);
-  await waitFor('status updates', () => waiting().length === 0, { timeoutMs: STATUS_PATIENCE_MS }).catch(() =>
-    stage.violation(`${what}: ${waiting().length} of ${held.all.length} instances tell no status any more`),
-  );
+  await told;
   for (const watch of held.all)
     for (const error of watch.errors.splice(0)) stage.violation(`${what}: ${error}`);
 }
@@ -113,11 +117,10 @@ export const r14Clocks: Scenario = {
   name: 'r14',
   rule: 'R14',
   promises: ['LOG-2', 'LOG-3', 'SIO-6', 'SIO-8'],
-  title:
-    'the clock of the owner, of Redis or of the host (in turn) is set an hour back or ahead, and right again',
+  title: 'the clocks of the owner, of Redis and of the host are set an hour back or ahead, and right again',
   rig: { clocks: true },
-  full: { repeats: 18, rate: 500, viewers: 100 },
-  short: { repeats: 3, rate: 200, viewers: 12 },
+  full: { repeats: 21, rate: 500, viewers: 100 },
+  short: { repeats: 1, rate: 200, viewers: 12 },
   limits: { p99: 4000 },
   async fault(stage, turn) {
     const { audience, rig } = stage;
@@ -125,35 +128,42 @@ export const r14Clocks: Scenario = {
     if (!clocks) throw new Error('This needs clocks');
     if (!watches.has(stage)) {
       const token = await rig.login();
-      watches.set(stage, { token, all: await watchStatus(stage, token), usual: [] });
+      const all = watchStatus(stage, token);
+      watches.set(stage, { token, all, usual: await busy(stage) });
     }
-    const held = watches.get(stage);
-    if (held) held.usual = await busy(stage);
     await anyMoment(stage);
-    const [whose, hours] = TURNS[turn % TURNS.length] ?? TURNS[0];
+    const hours = TURNS[turn % TURNS.length] ?? {};
     const victim = await rig.owner();
     let owner = victim;
-    const clock = {
+    const clockOf = {
       instance: clocks.instances[rig.instances.indexOf(victim)],
       redis: clocks.redis,
       host: clocks.host,
-    }[whose];
-    stage.did(`${whose} ${hours > 0 ? '+' : ''}${hours} h`);
-    for (const seconds of [hours * HOUR_S, 0]) {
-      const what = `${whose} ${seconds === 0 ? 'right again' : `${seconds} s`}`;
-      await clock?.set(seconds);
-      if (whose === 'host') audience.hostIsAhead(seconds);
-      await waitFor(what, async () => Math.abs((await ahead(stage, whose, victim)) - seconds) < SEEN_S, {
-        everyMs: 100,
-      });
+    };
+    const moves = Object.entries(hours) as [Whose, number][];
+    const name = moves.map(([whose, by]) => `${whose} ${by > 0 ? '+' : ''}${by} h`).join(', ');
+    stage.did(name);
+    for (const isRight of [false, true]) {
+      const what = isRight ? `${name}, right again` : name;
+      for (const [whose, by] of moves) {
+        const seconds = isRight ? 0 : by * HOUR_S;
+        await clockOf[whose]?.set(seconds);
+        if (whose === 'host') audience.hostIsAhead(seconds);
+      }
+      for (const [whose, by] of moves) {
+        const seconds = isRight ? 0 : by * HOUR_S;
+        const isSet = async () => Math.abs((await ahead(stage, whose, victim)) - seconds) < SEEN_S;
+        await waitFor(`the clock: ${what}`, isSet, { everyMs: 100 });
+      }
       await goesOn(stage, what);
       // What Redis keeps for a time is over when its clock goes ahead: then another may be the owner.
-      const mayChange = whose === 'redis' && (seconds > 0 || (seconds === 0 && hours < 0));
+      const mayChange = isRight ? (hours.redis ?? 0) < 0 : (hours.redis ?? 0) > 0;
       const next = await rig.owner();
       if (!mayChange && next !== owner) stage.violation(`${what}: the owner changed without need`);
       owner = next;
     }
     await calm(stage);
-    if (turn + 1 === stage.size.repeats) for (const { socket } of held?.all ?? []) socket.disconnect();
+    if (turn + 1 < stage.size.repeats) return;
+    for (const { socket } of watches.get(stage)?.all ?? []) socket.disconnect();
   },
 };
