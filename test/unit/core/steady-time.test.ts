@@ -18,6 +18,7 @@ describe('time for deadlines and pauses', () => {
 
   it('is the wall clock’s as long as nobody sets that', () => {
     assert.ok(Math.abs(steadyNow() - Date.now()) < 1000);
+    assert.ok(Number.isInteger(steadyNow()));
   });
 
   for (const ms of [-HOUR_MS, HOUR_MS]) {
