@@ -1,5 +1,5 @@
 /**
- * Epoch ms, whole as those of Date.now, for deadlines and pauses: the time at the start of the process and what has passed since. A clock that is set
+ * Epoch ms for deadlines and pauses: the time at the start of the process and what has passed since. A clock that is set
  * while the process runs (NTP, an administrator) makes none of them longer or shorter. What is told to others, or
  * compared with what they say, goes by Date.now.
  *
