@@ -80,67 +80,6 @@ describe('a host whose clock is set back', () => {
       return Math.abs(ahead - seconds) < 30;
     }, 10_000);
 
-  it('[R14] [LOG-2] [SIO-4] a unit with two journals: every line once and in order, also behind a broken connection', async function () {
-    this.timeout(90_000);
-    const unit = 'mevboost';
-    const script = 'n=0; while sleep 0.02; do n=$((n+1)); echo "$$ seq=$n"; done';
-    const words = ['--quiet', '--collect', `--unit=${unit}`, '--uid=ethnode', '--', 'sh', '-c', script];
-    await host.exec(['systemd-run', ...words]);
-    const clients = await Promise.all(servers.map((server) => connect(server, { service: unit, tail: 1 })));
-    const grows = async () => {
-      const counts = clients.map(({ seen }) => seen.length);
-      await until(() => clients.every(({ seen }, n) => seen.length > (counts[n] ?? 0) + 60), 10_000);
-    };
-    await grows();
-    await host.restart(unit);
-    await grows();
-    const before = clients[0]?.ids.at(-1);
-    await clock.set(-HOUR_S);
-    await isSet(unit, -HOUR_S);
-    await grows();
-    const behind = clients[0]?.ids.at(-1);
-    for (let round = 0; round < 2; round++) {
-      host.killSshd();
-      await grows();
-      await host.restart(unit);
-      await grows();
-    }
-    await host.stop(unit);
-    const expected = await truth(unit);
-    const [last] = expected.slice(-1);
-    for (const { seen } of clients)
-      await until(() => seen.at(-1)?.key === last?.key, 10_000).catch(() => {
-        const keys = new Set(seen.map(({ key }) => key));
-        console.log(
-          'MISSING',
-          expected.map((e, n) => ({ n, ...e })).filter(({ key }) => !keys.has(key)),
-          expected.length,
-          seen.length,
-          seen.slice(-4),
-          expected.slice(-4),
-          seen.filter(({ key }) => key === ''),
-        );
-      });
-    for (const { seen } of clients) {
-      const first = expected.findIndex(({ key }) => key === seen[0]?.key);
-      assert.deepEqual(seen, expected.slice(first));
-    }
-    // Nothing but the journal is left to resume from.
-    await Promise.all(servers.map((server) => server.stop()));
-    await redis.cli('FLUSHALL');
-    const late = await startServer(env());
-    servers.push(late);
-    for (const after of [before, behind]) {
-      assert.ok(after);
-      const client = await connect(late, { service: unit, after });
-      const place = expected.findIndex(({ key }) => key === after.slice(8));
-      await until(() => client.seen.at(-1)?.key === last?.key, 10_000);
-      assert.deepEqual(client.seen, expected.slice(place + 1));
-      assert.deepEqual(client.answer, { ok: true, recovered: true });
-      client.socket.disconnect();
-    }
-  });
-
   it('[R14] [R15] [SIO-4] a host that loses its power and wakes up in the past: no line is silently missing', async function () {
     this.timeout(120_000);
     const unit = 'execution';
