@@ -3,6 +3,7 @@ import { createBus } from '../../server/cluster/bus.ts';
 import { AppError } from '../../server/core/errors.ts';
 import { createSilentLogger } from '../../server/core/logger.ts';
 import type { RedisConnections } from '../../server/redis/connections.ts';
+import { createFieldLeases } from '../../server/redis/field-leases.ts';
 import { compileFilter } from '../../server/rooms/filter.ts';
 import { createMemoryHistory, createRedisHistory } from '../../server/rooms/history.ts';
 import { createHub } from '../../server/rooms/hub.ts';
@@ -348,9 +349,7 @@ describe('presence in Redis', () => {
     await until(async () => (await reader.others('room')).size === 1);
     // What a killed instance leaves behind: said once, for a short time.
     const [key = ''] = await redis.commands.keys('*room-presence*');
-    const [seconds, micros] = await redis.commands.time();
-    const ends = Number(seconds) * 1000 + Math.floor(Number(micros) / 1000) + 1000;
-    await redis.commands.hset(key, 'killed', `${ends} {"count":5,"who":[]}`);
+    await createFieldLeases(redis).put('killed', [[key, '{"count":5,"who":[]}']], 1000);
     assert.ok((await reader.others('room')).has('killed'));
     await until(async () => {
       assert.deepEqual([...(await reader.others('room')).keys()], ['alive']);
