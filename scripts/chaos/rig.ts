@@ -146,6 +146,8 @@ async function build(
   const hostClock = options.clocks ? await giveClock(firstHost) : null;
   if (hostClock) ends.push(hostClock.remove);
   const hostPaths: HostPath[] = [];
+  // Where a way was cut, the host may not have heard of a connection's end, and without the way it never does.
+  if (options.hostPaths) ends.push(async () => void firstHost.killSshd());
   for (let n = 0; n < count; n++) {
     const relay = redisRelays[n];
     if (options.hostPaths) {

@@ -1,3 +1,4 @@
+import { waitFor } from '../../lab/wait.ts';
 import { anyMoment, calm, RECOVERY_MS, type Scenario } from '../scenario.ts';
 
 /** No packet passes between the owner and the host any more; it must notice and leave the stream to the others. */
@@ -13,6 +14,7 @@ export const r5HostCut: Scenario = {
   limits: { p99: 20_000 },
   async fault(stage) {
     const { audience, rig } = stage;
+    const [host] = rig.hosts;
     await anyMoment(stage);
     const owner = await rig.owner();
     const path = rig.hostPaths[rig.instances.indexOf(owner)];
@@ -30,5 +32,9 @@ export const r5HostCut: Scenario = {
       await path?.restore();
     }
     await calm(stage);
+    if (!stage.long) return;
+    // TCP tells the host of the old connection's end when it next repeats something: some 10 s later.
+    const readers = () => host?.countProcesses(/journalctl.*--follow/);
+    await waitFor('one reader on the host', () => readers() === 1, { timeoutMs: RECOVERY_MS });
   },
 };
