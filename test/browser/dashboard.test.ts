@@ -136,7 +136,7 @@ describe('dashboard', function () {
     const marks = await page.locator('mark').allTextContents();
     assert.ok(marks.every((mark) => mark.toLowerCase() === 'chain'));
     assert.match((await page.getByTestId('line-count').textContent()) ?? '', /^\d+ of \d+ lines$/);
-    assert.match(page.url(), /[?&]q=chain/);
+    await until(() => /[?&]q=chain/.test(page.url()));
     await page.getByRole('searchbox').fill('(chain');
     await page.getByRole('button', { name: 'Regular expression' }).click();
     await page.getByText(/Invalid regular expression/).waitFor();
@@ -152,7 +152,7 @@ describe('dashboard', function () {
       const texts = await row().allTextContents();
       return texts.length > 0 && texts.every((text) => !/^[\d:. -]+info/.test(text));
     });
-    assert.match(page.url(), /levels=/);
+    await until(() => /levels=/.test(page.url()));
     await row().last().getByRole('button', { name: 'Details of the line' }).click();
     await page.getByText('raw', { exact: true }).waitFor();
   });
@@ -163,6 +163,9 @@ describe('dashboard', function () {
     proxy.cut();
     await until(async () => /Reconnecting/.test((await badge().textContent()) ?? ''));
     await alert().getByRole('button', { name: 'Reconnect now' }).waitFor({ timeout: LONG });
+    // The next attempt is far enough away that it is the button which brings the connection back.
+    const secondsLeft = async () => Number(/in (\d+) s/.exec((await badge().textContent()) ?? '')?.[1] ?? 0);
+    await until(async () => (await secondsLeft()) >= 3, LONG);
     proxy.mend();
     await page.getByRole('button', { name: 'Reconnect now' }).click();
     await until(async () => (await badge().textContent()) === 'Live', LONG);

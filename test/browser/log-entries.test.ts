@@ -141,7 +141,7 @@ describe('entries in the log viewer', function () {
     assert.deepEqual(await tab.violations(), []);
     await page.keyboard.press('Escape');
     await dialog.waitFor({ state: 'detached' });
-    assert.doesNotMatch(page.url(), /line=/);
+    await until(() => !page.url().includes('line='));
 
     await row().first().getByRole('button', { name: 'Details of the line' }).click();
     await row().getByRole('button', { name: 'Link' }).click();

@@ -124,7 +124,7 @@ describe('log viewer and status cards, with lines and states made for the test',
     );
     assert.match(cards[0] ?? '', /Result: exit-code, status 1Restarts5/);
     assert.match(cards[2] ?? '', /Mem8\.0 GiB/);
-    assert.equal(await page.title(), '(1 failed) node-1.example · Tailwire');
+    await until(async () => (await page.title()) === '(1 failed) node-1.example · Tailwire');
     gateway.emit('status_transition', {
       service: 'execution',
       from: 'active',
